@@ -1,0 +1,45 @@
+"""What the evidence speaks of: domains, selectors, hosts and outbound addresses, and where each was seen.
+
+Gathered after all `read`s and before any `collect`, so that DKIM learns selectors from reports without
+importing them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from smtplab.case import Case
+from smtplab.tables import Inventory, Sighting
+
+_KEEP = 5_000
+
+
+def gather(case: Case, *sightings: Iterable[Sighting]) -> Inventory:
+    """The inventory of a case: what case.toml names, then what each area sighted.
+
+    Things seen several times are one row with their counts added and their sources listed; the 5,000 most
+    seen of a kind are kept, so that a log with a million recipient domains stays a table.
+    """
+    seen = [*_declared(case), *(s for group in sightings for s in group)]
+    frame = pd.DataFrame(
+        [(s.kind, s.value, s.of, s.count, s.where) for s in seen], columns=["kind", "value", "of", "count", "where"]
+    )
+    if frame.empty:
+        return Inventory(frame)
+    merged = frame.groupby(["kind", "value", "of"], sort=False, as_index=False).agg(
+        count=("count", "sum"), where=("where", lambda w: "; ".join(dict.fromkeys(x for x in w if x)))
+    )
+    merged = merged.sort_values(["kind", "count"], ascending=[True, False], kind="stable")
+    return Inventory(merged.groupby("kind", sort=False).head(_KEEP).reset_index(drop=True))
+
+
+def _declared(case: Case) -> list[Sighting]:
+    found = [Sighting("domain", d, where="case.toml") for d in case.domains]
+    found += [Sighting("selector", s, d, "case.toml") for d, names in case.selectors.items() for s in names]
+    for host in case.hosts:
+        found += [Sighting("host", host.name, role, "case.toml") for role in host.roles or ("",)]
+        if "outbound" in host.roles:
+            found += [Sighting("outbound", a, where="case.toml") for a in host.addresses]
+    return found

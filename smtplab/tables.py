@@ -1,0 +1,157 @@
+"""The evidence tables: every column with its type, unit and meaning, and the one way to make such a table.
+
+Times are UTC and aware. Absent is NA, never "" or 0. Row order is defined by each table's sort columns.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import pandas as pd
+
+from smtplab.errors import SmtplabError
+
+DTYPES = {
+    "text": "str",
+    "time": "datetime64[us, UTC]",
+    "count": "Int64",
+    "seconds": "Float64",
+    "fraction": "Float64",
+    "flag": "boolean",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its kind decides the dtype, `unit` is for people."""
+
+    name: str
+    kind: str
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns in order, what a row is, and its row order."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+    sort: tuple[str, ...]
+
+
+@cache
+def schemas() -> Mapping[str, Table]:
+    """All tables by name, from smtplab/data/tables.toml."""
+    text = (resources.files("smtplab") / "data" / "tables.toml").read_text("utf-8")
+    raw = tomllib.loads(text)
+    shared = {n: tuple(v) for n, v in raw.pop("column").items()}
+    return {
+        name: Table(
+            name, t["row"], tuple(Column(c, *(t.get("own", {}).get(c) or shared[c])) for c in t["columns"]), tuple(t["sort"])
+        )
+        for name, t in raw.items()
+    }
+
+
+def conform(name: str, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table with exactly the schema's columns, dtypes and row order; missing columns become NA.
+
+    Raises SmtplabError for a column the schema does not know, naming table and column.
+    """
+    table = schemas()[name]
+    names = [c.name for c in table.columns]
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if unknown := [str(c) for c in frame.columns if c not in names]:
+        raise SmtplabError(f"the table {name} has no column {', '.join(unknown)}", where=name)
+    made = {}
+    for column in table.columns:
+        have = frame[column.name] if column.name in frame else pd.Series(pd.NA, index=frame.index, dtype="object")
+        made[column.name] = _cast(have, DTYPES[column.kind], f"{name}.{column.name}")
+    result = pd.DataFrame(made, columns=names)
+    return result.sort_values(list(table.sort), kind="stable", na_position="last", ignore_index=True)
+
+
+def _cast(values: pd.Series[Any], dtype: str, where: str) -> pd.Series[Any]:
+    try:
+        if dtype.startswith("datetime"):
+            return pd.to_datetime(values, utc=True).astype(dtype)
+        if dtype == "str":
+            return values.astype("str")
+        return values.astype(dtype)
+    except (TypeError, ValueError) as e:
+        raise SmtplabError(f"a value does not fit {dtype}: {e}", where=where) from e
+
+
+def empty(name: str) -> pd.DataFrame:
+    """The table without rows."""
+    return conform(name, [])
+
+
+def describe(name: str) -> pd.DataFrame:
+    """The schema for people: column, type, unit, meaning."""
+    rows = [(c.name, c.kind, c.unit, c.meaning) for c in schemas()[name].columns]
+    return pd.DataFrame(rows, columns=["column", "type", "unit", "meaning"])
+
+
+Kind = Literal["domain", "selector", "host", "outbound", "recipient_domain"]
+
+
+@dataclass(frozen=True, order=True)
+class Sighting:
+    """One thing seen in evidence: `of` is the domain of a selector or the role of a host; `where` its source."""
+
+    kind: Kind
+    value: str
+    of: str = ""
+    where: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything the evidence speaks of; `frame` has kind, value, of, count, where, a row a thing."""
+
+    frame: pd.DataFrame
+
+    def _values(self, kind: Kind, of: str | None = None) -> tuple[str, ...]:
+        rows = self.frame[self.frame["kind"] == kind]
+        if of is not None:
+            rows = rows[rows["of"] == of]
+        return tuple(dict.fromkeys(rows["value"]))
+
+    def domains(self) -> tuple[str, ...]:
+        """The case's own domains."""
+        return self._values("domain")
+
+    def selectors(self, domain: str) -> tuple[str, ...]:
+        """DKIM selectors seen for a domain."""
+        return self._values("selector", domain)
+
+    def hosts(self, role: str | None = None) -> tuple[str, ...]:
+        """Host names, of one role or all."""
+        return self._values("host", role)
+
+    def outbound(self) -> tuple[str, ...]:
+        """Addresses our mail leaves from."""
+        return self._values("outbound")
+
+    def recipient_domains(self) -> tuple[str, ...]:
+        """Domains we send to, most messages first."""
+        rows = self.frame[self.frame["kind"] == "recipient_domain"].sort_values("count", ascending=False, kind="stable")
+        return tuple(dict.fromkeys(rows["value"]))
+
+    def where(self, kind: Kind, value: str) -> str:
+        """Where a thing was seen, or ""."""
+        rows = self.frame[(self.frame["kind"] == kind) & (self.frame["value"] == value)]
+        return "; ".join(dict.fromkeys(rows["where"])) if len(rows) else ""
+
+    def __repr__(self) -> str:
+        counts = self.frame["kind"].value_counts().sort_index()
+        return "Inventory(" + ", ".join(f"{n} {k}" for k, n in counts.items()) + ")"
