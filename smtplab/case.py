@@ -18,7 +18,7 @@ from types import TracebackType
 import pandas as pd
 
 from smtplab import __version__, casefile
-from smtplab.casefile import CaseFile, Host, Mark, Stream
+from smtplab.casefile import SOURCE_KINDS, CaseFile, Host, Mark, Stream
 from smtplab.errors import CaseError, NotAllowed, SourceError, TapeError
 from smtplab.net import Network, NetworkSettings, Progress
 from smtplab.tape import Recorder, Tape, recordings, unfinished, write_atomic
@@ -161,6 +161,13 @@ class Case:
             if not file.resolve().is_relative_to(inside) and not file.is_symlink():
                 raise SourceError("lies outside the case", where=file)
         return [f for f in dict.fromkeys(found) if not f.name.startswith(".")]
+
+    def evidence(self) -> pd.DataFrame:
+        """What the case holds: kind, held (files, or answers on tape), from; a kind without any says "none"."""
+        rows = [(kind, f"{n:,} file{'s' * (n != 1)}" if (n := len(self.sources(kind))) else "none", "sources") for kind in SOURCE_KINDS]
+        held = self.tape.kinds() if self.tape else {}
+        rows += [(f"network: {kind}", f"{n:,} answers", self.tape.name) for kind, n in held.items() if self.tape]
+        return pd.DataFrame(rows or [], columns=["evidence", "held", "from"])
 
     def rel(self, path: Path) -> str:
         """A path as shown to people and kept in tables: relative to the case."""

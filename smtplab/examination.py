@@ -1,0 +1,131 @@
+"""The whole examination of a case, in the order of work: read, take inventory, collect, check, rank causes.
+
+Each step runs once, on first use, so that a chapter pays only for what it shows.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pandas as pd
+
+from smtplab import authentication, bounces, causes, inventory, logs, messages, names, replies, reports, servers, transport
+from smtplab.case import Case
+from smtplab.causes import Causes
+from smtplab.findings import Findings
+from smtplab.tables import Inventory
+
+
+class Examination:
+    """Everything known about a case; make it with `smtplab.examine(case)`."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {s}" for s, n in self.findings.counts().items() if n)
+        return f"Examination of {self.case.name}: {counts or 'no findings'}"
+
+    @cached_property
+    def logs(self) -> logs.LogEvidence:
+        """What mail logs and provider events tell."""
+        return logs.read(self.case)
+
+    @cached_property
+    def bounces(self) -> bounces.BounceEvidence:
+        """What came back."""
+        return bounces.read(self.case)
+
+    @cached_property
+    def reports(self) -> reports.ReportEvidence:
+        """What receivers report."""
+        return reports.read(self.case)
+
+    @cached_property
+    def messages(self) -> messages.MessageEvidence:
+        """Sample messages."""
+        return messages.read(self.case)
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """All that the evidence speaks of."""
+        return inventory.gather(
+            self.case,
+            logs.sightings(self.logs),
+            bounces.sightings(self.bounces),
+            reports.sightings(self.reports),
+            messages.sightings(self.messages),
+        )
+
+    @cached_property
+    def authentication(self) -> authentication.AuthEvidence:
+        """SPF, DKIM and DMARC as published."""
+        return authentication.collect(self.case, self.inventory)
+
+    @cached_property
+    def names(self) -> names.NamesEvidence:
+        """MX, PTR and the authoritative servers."""
+        return names.collect(self.case, self.inventory)
+
+    @cached_property
+    def servers(self) -> servers.ServerEvidence:
+        """What our servers offer."""
+        return servers.collect(self.case, self.inventory)
+
+    @cached_property
+    def transport(self) -> transport.TransportEvidence:
+        """Certificates, MTA-STS, TLS versions."""
+        return transport.collect(self.case, self.inventory)
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """The table outcomes: logs and provider events, then losses that only bounces tell of."""
+        known = self.logs.outcomes
+        extra = bounces.outcomes(self.case, self.bounces, known)
+        if extra.empty:
+            return known
+        order = ["time", "host", "queue_id", "recipient"]
+        return pd.concat([known, extra]).sort_values(order, kind="stable", ignore_index=True)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """The findings of all areas, worst first."""
+        return (
+            authentication.check(self.authentication)
+            + names.check(self.names)
+            + servers.check(self.servers)
+            + transport.check(self.transport)
+            + logs.check(self.logs)
+            + bounces.check(self.bounces)
+            + reports.check(self.reports)
+            + messages.check(self.messages)
+        )
+
+    @cached_property
+    def causes(self) -> Causes:
+        """What each finding costs."""
+        return causes.rank(self.findings, self.outcomes, self.reports.tls, self.reports.aggregate, replies.rescued_by())
+
+    def headline(self) -> str:
+        """The verdict in two or three sentences, for the head of the report."""
+        ledger, counts = self.causes.outbound, self.findings.counts()
+        found = f"{counts['critical']} critical and {counts['high']} high findings."
+        if not len(self.outcomes):
+            return f"No logs, events or bounces in this case, so nothing tells what was lost. {found}"
+        lost = f"{ledger.total:,} of {len(self.outcomes):,} recipients were lost or served too late"
+        if not ledger.causes:
+            return f"{lost}. {found}"
+        explained = 1 - ledger.unexplained / ledger.total
+        first = ledger.causes[0].finding
+        return f"{lost}; {explained:.0%} of that is explained. Mend first: {first.title}. {found}"
+
+    @cached_property
+    def problems(self) -> pd.DataFrame:
+        """Records that could not be read, of all sources (table problems)."""
+        parts = [e.problems for e in (self.logs, self.bounces, self.reports, self.messages)]
+        return pd.concat(parts, ignore_index=True)
+
+
+def examine(case: Case) -> Examination:
+    """Examine a case; the work is done as its parts are asked for."""
+    return Examination(case)
