@@ -258,6 +258,13 @@ class Findings(Sequence[Finding]):
         rows = [{**f.as_dict(), "evidence": "; ".join(f.evidence)} for f in self]
         return pd.DataFrame(rows, columns=columns)
 
+    def browse(self) -> None:
+        """Show the table in JupyterLab with sorting and search (itables); not for chapters, whose outputs are static."""
+        import itables
+
+        itables.init_notebook_mode(all_interactive=False, connected=False)
+        itables.show(self.frame().drop(columns=["area", "direction"]), maxBytes=0, classes="display compact wrap")
+
     def to_json_lines(self) -> str:
         """One JSON object a line, worst first."""
         return "".join(json.dumps(f.as_dict(), ensure_ascii=False) + "\n" for f in self)

@@ -1,0 +1,168 @@
+"""How figures look: roles instead of colours, one template, a light and a dark palette.
+
+Figures name roles (`colour("lost")`) and are stored in light colours; the report swaps each light colour for
+its dark twin (`swaps()`), so a figure is drawn once. Colours are Okabe and Ito's, which people with any kind
+of colour blindness can tell apart; severity and outcome never rest on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import plotly.graph_objects as go
+
+ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        # role: (light, dark)
+        "accepted": ("#009E73", "#2DC79B"),
+        "late": ("#E69F00", "#F2B632"),
+        "lost": ("#D55E00", "#FF8A3D"),
+        "pending": ("#56B4E9", "#7CC6F0"),
+        "unknown": ("#8A8F98", "#9AA0AA"),
+        "critical": ("#B3261E", "#FF897D"),
+        "high": ("#D55E01", "#FF8A3E"),
+        "medium": ("#E69F01", "#F2B633"),
+        "low": ("#0072B2", "#5AB4F0"),
+        "info": ("#6B7280", "#A3A9B5"),
+        "ok": ("#009E74", "#2DC79C"),
+        "accent": ("#0072B3", "#5AB4F1"),
+        "muted": ("#C9CED6", "#4A515C"),
+        "text": ("#1F2430", "#E6E8EC"),
+        "faint": ("#5B6270", "#A7AEBB"),
+        "grid": ("#E5E8EC", "#2E343D"),
+        "paper": ("#FFFFFF", "#171A20"),
+    }
+)
+SERIES = (
+    ("#0072B4", "#5AB4F2"),
+    ("#E69F02", "#F2B634"),
+    ("#009E75", "#2DC79D"),
+    ("#CC79A7", "#E09CC2"),
+    ("#D55E02", "#FF8A3F"),
+    ("#56B4EA", "#7CC6F1"),
+    ("#6F5B9E", "#B3A2DD"),
+    ("#8A8F99", "#9AA0AB"),
+)
+"""Categories without a meaning of their own; each hex is distinct, so that it can be swapped by value."""
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+MAX_POINTS = 2_000
+
+
+def colour(role: str) -> str:
+    """The light colour of a role; raises KeyError for an unknown one."""
+    return ROLES[role][0]
+
+
+def series(index: int) -> str:
+    """The light colour of the n-th category, repeating after eight."""
+    return SERIES[index % len(SERIES)][0]
+
+
+def scale(role: str) -> list[list[float | str]]:
+    """A colour scale from the paper to a role, for heat maps of shares."""
+    return [[0.0, colour("paper")], [1.0, colour(role)]]
+
+
+def swaps() -> dict[str, str]:
+    """Light to dark, by hex value in lower case."""
+    return {light.lower(): dark.lower() for light, dark in (*ROLES.values(), *SERIES)}
+
+
+def finish(
+    figure: go.Figure,
+    *,
+    title: str,
+    alt: str,
+    x: str | None = None,
+    y: str | None = None,
+    source: str | None = None,
+    height: int = 380,
+) -> go.Figure:
+    """Give a figure its title, axis titles with units, text alternative and the common look; returns it.
+
+    `title` states the finding, `alt` is the text for those who cannot see the figure, `source` names the
+    evidence. Raises ValueError without title or alt, or with more than 2,000 points.
+    """
+    if not title.strip() or not alt.strip():
+        raise ValueError("a figure needs a title that states the finding and a text alternative")
+    if (points := _points(figure)) > MAX_POINTS:
+        raise ValueError(f"{points:,} points in {title!r}: aggregate first, {MAX_POINTS:,} are the most")
+    axis = {
+        "gridcolor": colour("grid"),
+        "zerolinecolor": colour("grid"),
+        "linecolor": colour("muted"),
+        "tickfont": {"color": colour("faint"), "size": 12},
+        "title": {"font": {"color": colour("faint"), "size": 12}},
+        "automargin": True,
+    }
+    figure.update_layout(
+        template="none",
+        title={
+            "text": _wrap(_plain(title)),
+            "font": {"size": 16, "color": colour("text"), "weight": 600},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"l": 8, "t": 12},
+        },
+        font={"family": FONT, "size": 13, "color": colour("text")},
+        colorway=[light for light, _ in SERIES],
+        paper_bgcolor=colour("paper"),
+        plot_bgcolor=colour("paper"),
+        height=height,
+        margin={"l": 16, "r": 24, "t": 96 if _legend(figure) else 64, "b": 48},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
+        hoverlabel={"font": {"family": FONT}},
+        bargap=0.28,
+        meta={"alt": alt, "source": source or ""},
+    )
+    figure.update_xaxes(axis)
+    figure.update_yaxes(axis)
+    if x:
+        figure.update_xaxes(title_text=x)
+    if y:
+        figure.update_yaxes(title_text=y)
+    return figure
+
+
+def missing(title: str, what: str) -> go.Figure:
+    """A figure in place of one without data: it says which evidence is missing."""
+    figure = go.Figure()
+    figure.add_annotation(text=_plain(what), showarrow=False, font={"size": 14, "color": colour("faint")})
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return finish(figure, title=title, alt=f"{title}. {what}", height=160)
+
+
+def _plain(text: str) -> str:
+    """Evidence in a title is text: plotly would read tags in it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _wrap(text: str, width: int = 88) -> str:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + len(word) >= width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return "<br>".join([*lines, line])
+
+
+def _legend(figure: go.Figure) -> bool:
+    return len([t for t in figure.data if t.name and t.showlegend is not False]) > 1
+
+
+def _points(figure: go.Figure) -> int:
+    def size(trace: go.Figure) -> int:
+        z = getattr(trace, "z", None)
+        if z is not None:
+            return sum(len(row) for row in z)
+        return max((len(v) for a in ("x", "y", "labels", "ids") if (v := getattr(trace, a, None)) is not None), default=0)
+
+    return sum(size(trace) for trace in figure.data)
