@@ -1,8 +1,8 @@
 """smtplab: why does our mail not arrive, what should we change first, and how do we know?
 
-    import smtplab
-    case = smtplab.open("data/cases/meridian")
-    smtplab.examine(case).findings
+import smtplab
+case = smtplab.open("data/cases/meridian")
+smtplab.examine(case).findings
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOMES = {
 }
 
 
-def open(path: str | os.PathLike[str], **options: Any) -> Case:  # noqa: A001 - reads as smtplab.open(...)
+def open(path: str | os.PathLike[str], **options: Any) -> Case:
     """Open a case for replay; the options are those of `Case.open`."""
     from smtplab.case import Case
 

@@ -153,7 +153,9 @@ class Case:
             hits = sorted(self.path.glob(pattern)) if wild else [self.path / pattern]
             if not wild and not hits[0].exists():
                 raise SourceError(
-                    f"sources.{kind} names a file that is not there", where=self.path / pattern, do="Copy it there or mend case.toml"
+                    f"sources.{kind} names a file that is not there",
+                    where=self.path / pattern,
+                    do="Copy it there or mend case.toml",
                 )
             found += hits
         inside = self.path.resolve()
@@ -164,7 +166,10 @@ class Case:
 
     def evidence(self) -> pd.DataFrame:
         """What the case holds: kind, held (files, or answers on tape), from; a kind without any says "none"."""
-        rows = [(kind, f"{n:,} file{'s' * (n != 1)}" if (n := len(self.sources(kind))) else "none", "sources") for kind in SOURCE_KINDS]
+        rows = [
+            (kind, f"{n:,} file{'s' * (n != 1)}" if (n := len(self.sources(kind))) else "none", "sources")
+            for kind in SOURCE_KINDS
+        ]
         held = self.tape.kinds() if self.tape else {}
         rows += [(f"network: {kind}", f"{n:,} answers", self.tape.name) for kind, n in held.items() if self.tape]
         return pd.DataFrame(rows or [], columns=["evidence", "held", "from"])

@@ -91,7 +91,9 @@ class CaseFile:
 def load(path: Path) -> CaseFile:
     """Read case.toml; raises CaseError naming the key."""
     if not path.is_file():
-        raise CaseError("there is no case.toml here", where=path.parent, do="Make a case with `smtplab new DIR --domain D`")
+        raise CaseError(
+            "there is no case.toml here", where=path.parent, do="Make a case with `smtplab new DIR --domain D`"
+        )
     try:
         return parse(tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
@@ -105,7 +107,9 @@ def parse(raw: dict[str, Any]) -> CaseFile:
     top = _Section(raw, "")
     version = top.take("version", int, 0)
     if version != VERSION:
-        raise CaseError(f"version is {version or 'missing'}, this smtplab reads {VERSION}", do=f"Write `version = {VERSION}`")
+        raise CaseError(
+            f"version is {version or 'missing'}, this smtplab reads {VERSION}", do=f"Write `version = {VERSION}`"
+        )
     domains = tuple(_domain(d) for d in top.texts("domains"))
     if not domains:
         raise CaseError("`domains` is empty", do="Name at least the domain of the From address")
@@ -183,7 +187,9 @@ def _sources(section: _Section) -> dict[str, tuple[str, ...]]:
         for pattern in patterns:
             # A case that someone sends must not make us read the rest of the disk.
             if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
-                raise CaseError(f"sources.{kind}: {pattern!r} leaves the case", do="Copy or link the files into sources/")
+                raise CaseError(
+                    f"sources.{kind}: {pattern!r} leaves the case", do="Copy or link the files into sources/"
+                )
     return sources
 
 

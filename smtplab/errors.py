@@ -1,14 +1,14 @@
 """Every exception smtplab raises, each saying what was wrong, where, and what to do.
 
-    SmtplabError
-    ├── CaseError          a case folder or its case.toml
-    ├── SourceError        a file the analyst gave us
-    ├── TapeError          a recording that is damaged, cut short or too new
-    ├── NotRecorded        an area asks a recording that holds nothing for it
-    ├── CatalogueError     a finding without its catalogue entry, or the reverse
-    ├── NotAllowed         a probe that case.toml does not allow
-    ├── LabError           the lab cannot start or stop a server
-    └── PublishError       a chapter failed, so no report was written
+SmtplabError
+├── CaseError          a case folder or its case.toml
+├── SourceError        a file the analyst gave us
+├── TapeError          a recording that is damaged, cut short or too new
+├── NotRecorded        an area asks a recording that holds nothing for it
+├── CatalogueError     a finding without its catalogue entry, or the reverse
+├── NotAllowed         a probe that case.toml does not allow
+├── LabError           the lab cannot start or stop a server
+└── PublishError       a chapter failed, so no report was written
 """
 
 from __future__ import annotations

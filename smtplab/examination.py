@@ -9,7 +9,19 @@ from functools import cached_property
 
 import pandas as pd
 
-from smtplab import authentication, bounces, causes, inventory, logs, messages, names, replies, reports, servers, transport
+from smtplab import (
+    authentication,
+    bounces,
+    causes,
+    inventory,
+    logs,
+    messages,
+    names,
+    replies,
+    reports,
+    servers,
+    transport,
+)
 from smtplab.case import Case
 from smtplab.causes import Causes
 from smtplab.findings import Findings

@@ -37,7 +37,9 @@ def findings_table(findings: Sequence[Mapping[str, Any]]) -> str:
     if not findings:
         return '<p class="smtplab-none">No findings.</p>'
     rows = "".join(_finding(f) for f in findings)
-    head = "".join(f'<th scope="col" style="text-align:left">{h}</th>' for h in ("severity", "what is wrong", "what to do"))
+    head = "".join(
+        f'<th scope="col" style="text-align:left">{h}</th>' for h in ("severity", "what is wrong", "what to do")
+    )
     return f'<table class="smtplab-findings"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
@@ -68,7 +70,9 @@ def frame_table(frame: pd.DataFrame, caption: str | None = None, limit: int = 60
     """A DataFrame as a plain table with its caption; rows beyond `limit` are counted, never silently cut."""
     shown = frame.head(limit)
     numeric = [pd.api.types.is_numeric_dtype(t) and not pd.api.types.is_bool_dtype(t) for t in frame.dtypes]
-    head = "".join(f'<th scope="col" style="text-align:{_side(n)}">{_text(c)}</th>' for c, n in zip(frame, numeric, strict=True))
+    head = "".join(
+        f'<th scope="col" style="text-align:{_side(n)}">{_text(c)}</th>' for c, n in zip(frame, numeric, strict=True)
+    )
     body = "".join(
         "<tr>" + "".join(_cell(str(c), v, n) for c, v, n in zip(frame, row, numeric, strict=True)) + "</tr>"
         for row in shown.itertuples(index=False, name=None)

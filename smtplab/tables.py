@@ -54,7 +54,10 @@ def schemas() -> Mapping[str, Table]:
     shared = {n: tuple(v) for n, v in raw.pop("column").items()}
     return {
         name: Table(
-            name, t["row"], tuple(Column(c, *(t.get("own", {}).get(c) or shared[c])) for c in t["columns"]), tuple(t["sort"])
+            name,
+            t["row"],
+            tuple(Column(c, *(t.get("own", {}).get(c) or shared[c])) for c in t["columns"]),
+            tuple(t["sort"]),
         )
         for name, t in raw.items()
     }

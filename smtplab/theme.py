@@ -163,6 +163,8 @@ def _points(figure: go.Figure) -> int:
         z = getattr(trace, "z", None)
         if z is not None:
             return sum(len(row) for row in z)
-        return max((len(v) for a in ("x", "y", "labels", "ids") if (v := getattr(trace, a, None)) is not None), default=0)
+        return max(
+            (len(v) for a in ("x", "y", "labels", "ids") if (v := getattr(trace, a, None)) is not None), default=0
+        )
 
     return sum(size(trace) for trace in figure.data)

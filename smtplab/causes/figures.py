@@ -48,7 +48,9 @@ def cost_by_finding(ledger: Ledger) -> go.Figure:
         if top
         else f"Nothing explains the {ledger.total:,} {ledger.unit}"
     )
-    alt = "; ".join(f"{_label(c.finding.code, c.finding.subject)}: {c.alone:,} alone, {c.joint:,} jointly" for c in causes)
+    alt = "; ".join(
+        f"{_label(c.finding.code, c.finding.subject)}: {c.alone:,} alone, {c.joint:,} jointly" for c in causes
+    )
     return theme.finish(
         figure,
         title=title,

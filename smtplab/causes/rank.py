@@ -77,7 +77,20 @@ class Ledger:
             }
             for order, c in enumerate(self.causes, 1)
         ]
-        columns = "order severity cause code subject alone joint share gain gain_at_most left fix".split()
+        columns = [
+            "order",
+            "severity",
+            "cause",
+            "code",
+            "subject",
+            "alone",
+            "joint",
+            "share",
+            "gain",
+            "gain_at_most",
+            "left",
+            "fix",
+        ]
         return pd.DataFrame(rows, columns=columns)
 
     def groups(self) -> pd.DataFrame:
@@ -215,7 +228,7 @@ def _order(
     left, causes = list(masks.columns), []
     while left:
         gains = {p: _gains(masks[p] & ~sure, open_causes, sizes, one_suffices) for p in left}
-        best = max(left, key=lambda p: (*gains[p][::-1], int(sizes[masks[p]].sum()), -findings[p].severity.rank))  # noqa: B023
+        best = max(left, key=lambda p: (*gains[p][::-1], int(sizes[masks[p]].sum()), -findings[p].severity.rank))
         hit = masks[best]
         sure |= hit & (open_causes == 1)
         hoped |= sure | (hit & one_suffices)
@@ -231,7 +244,9 @@ def _order(
                 gain_at_most=at_most,
                 left=total - int(sizes[sure].sum()),
                 left_at_best=total - int(sizes[hoped].sum()),
-                partners=tuple(sorted({findings[p].code for p in masks.columns if p != best and (masks[p] & hit).any()})),
+                partners=tuple(
+                    sorted({findings[p].code for p in masks.columns if p != best and (masks[p] & hit).any()})
+                ),
             )
         )
     return tuple(causes)

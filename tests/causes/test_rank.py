@@ -58,8 +58,16 @@ def test_a_row_outside_the_key_or_with_another_reply_is_unexplained() -> None:
 
 
 def test_a_failure_before_the_fault_began_is_not_its_doing() -> None:
-    since = Finding(**{**PTR.__dict__, **{}}["facts"] | {"code": PTR.code, "since": "2026-10-13"})
-    rows = [row(source_ip="198.51.100.12", reason="requireptr", enhanced_code="5.7.25", last_time=d) for d in ("2026-10-12", "2026-10-14")]
+    since = Finding(
+        **{
+            **PTR.__dict__,
+        }["facts"]
+        | {"code": PTR.code, "since": "2026-10-13"}
+    )
+    rows = [
+        row(source_ip="198.51.100.12", reason="requireptr", enhanced_code="5.7.25", last_time=d)
+        for d in ("2026-10-12", "2026-10-14")
+    ]
     ledger = ranked(rows, since).outbound
     assert (ledger.causes[0].alone, ledger.unexplained) == (1, 1)
 
