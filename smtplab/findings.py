@@ -271,7 +271,7 @@ class Findings(Sequence[Finding]):
         return pd.DataFrame(rows, columns=columns)
 
     def browse(self) -> None:
-        """Show the table in JupyterLab with sorting and search (itables); not for chapters, whose outputs are static."""
+        """Show the table in JupyterLab, sortable and searchable; not for chapters, whose outputs are static."""
         import itables
 
         itables.init_notebook_mode(all_interactive=False, connected=False)

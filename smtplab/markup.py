@@ -61,7 +61,8 @@ def _finding(finding: Mapping[str, Any]) -> str:
         f'<td style="vertical-align:top">{badge(str(finding["severity"]))}</td>'
         f'<td style="text-align:left;vertical-align:top"><strong>{_text(finding["title"])}</strong>'
         f"<div>{_text(finding['why'])}</div>"
-        f'<div class="smtplab-code"><small><code>{_text(finding["code"])}</code> · {_text(finding["standard"])}</small></div>'
+        f'<div class="smtplab-code"><small><code>{_text(finding["code"])}</code> · '
+        f"{_text(finding['standard'])}</small></div>"
         f'{seen}</td><td style="text-align:left;vertical-align:top">{fix}</td></tr>'
     )
 
