@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 NOT_RECORDED = "not recorded"
 
 
-class Unknown(Exception):  # noqa: N818 - a state of knowledge, not an error
+class Unknown(Exception):
     """Raised while performing a question that got no answer; recorded with its reason."""
 
     def __init__(self, reason: str) -> None:
