@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -75,7 +76,7 @@ def test_the_verdict_stands_first_and_links_between_chapters_stay_in_the_page() 
 def test_one_h1_and_headings_in_order() -> None:
     levels = [int(m) for m in re.findall(r"<h([1-6])[ >]", without_own_scripts(page(chapter(), chapter())))]
     assert levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
 def test_nothing_in_the_page_names_another_server_to_load_from() -> None:
