@@ -43,6 +43,7 @@ def searchable(findings: Findings) -> str:
         classes="display wrap",
         style="width:100%",
         autoWidth=False,
+        layout={"topStart": "search", "topEnd": None, "bottomStart": "info", "bottomEnd": None},
         display_logo_when_loading=False,
     )
 

@@ -16,6 +16,7 @@
     return value;
   };
   const draw = () => {
+    root.classList.toggle("dark", isDark()); // the name by which DataTables knows a dark page
     figures.forEach((figure, i) => {
       const { data, layout } = isDark() ? swap(figure) : figure;
       Plotly.react(`figure-${i}`, structuredClone(data), { ...structuredClone(layout), autosize: true }, config).then(() => {
