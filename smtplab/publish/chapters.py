@@ -65,6 +65,6 @@ def _execute(notebook: Path, case: Path, scratch: Path, tell: Tell) -> NotebookN
         raise PublishError(what[:500], where=notebook.name, do="Open the chapter in JupyterLab to see it") from e
     except (PapermillException, OSError, RuntimeError, ValueError) as e:
         raise PublishError(f"could not be executed: {e}"[:500], where=notebook.name) from e
-    done = nbformat.read(target, as_version=4)
+    done: NotebookNode = nbformat.reads(target.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     tell(notebook.stem, monotonic() - began)
     return done

@@ -1,0 +1,89 @@
+"""Collect what is published: SPF, DKIM keys and DMARC of every domain of the case."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pandas as pd
+
+from smtplab.authentication import dkim, dmarc, spf
+from smtplab.authentication.dkim import DkimKey
+from smtplab.authentication.dmarc import Dmarc
+from smtplab.authentication.spf import SpfRecord
+from smtplab.case import Case
+from smtplab.tables import Inventory
+
+CASE_TOML = "case.toml"
+
+
+@dataclass(frozen=True)
+class AuthEvidence:
+    """SPF and DMARC by domain, the keys of all selectors, and what a receiver would say to our own addresses.
+
+    `verdicts` has domain, address, result, lookups, voids: SPF evaluated for every outbound address.
+    """
+
+    domains: tuple[str, ...]
+    outbound: tuple[str, ...]
+    spf: tuple[SpfRecord, ...]
+    dkim: tuple[DkimKey, ...]
+    dmarc: tuple[Dmarc, ...]
+    verdicts: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"AuthEvidence({len(self.spf)} domains, {len(self.dkim)} DKIM keys, {len(self.outbound)} addresses)"
+
+    def spf_terms(self, domain: str) -> pd.DataFrame:
+        """The SPF terms of a domain in order: lookup, term, in, authorises, note; lookup NA where it costs none."""
+        record = next(r for r in self.spf if r.domain == domain)
+        rows = [
+            (t.lookup or None, "\u2003" * t.depth + t.text, t.domain, ", ".join(t.networks), t.note)
+            for t in record.terms
+        ]
+        frame = pd.DataFrame(rows, columns=["lookup", "term", "in", "authorises", "note"])
+        return frame.astype({"lookup": "Int64"})
+
+    def keys(self) -> pd.DataFrame:
+        """A row a DKIM selector: name, state, type, bits, seen in, what is wrong."""
+        rows = [(k.name, str(k.state), k.kind, k.bits or None, k.seen, k.error or k.why) for k in self.dkim]
+        frame = pd.DataFrame(rows, columns=["name", "state", "type", "bits", "seen in", "what"])
+        return frame.astype({"bits": "Int64"})
+
+    def policies(self) -> pd.DataFrame:
+        """A row a domain: which DMARC policy governs it, and its subdomains that exist or do not."""
+        rows = []
+        for d in self.dmarc:
+            r = d.record
+            policy = (r.p, r.sp, r.np) if r else (str(d.state),) * 3
+            rows.append((d.domain, d.org, d.org_psl, r.text if r else "", *policy))
+        return pd.DataFrame(rows, columns=["domain", "organizational", "by suffix list", "record", "p", "sp", "np"])
+
+
+def collect(case: Case, inventory: Inventory) -> AuthEvidence:
+    """Ask for all records of the inventory's domains, selectors and outbound addresses."""
+    domains, outbound = inventory.domains(), inventory.outbound()
+    case.network.demand("dns")
+    return case.network.run(_collect(case, inventory, domains, outbound))
+
+
+async def _collect(
+    case: Case, inventory: Inventory, domains: tuple[str, ...], outbound: tuple[str, ...]
+) -> AuthEvidence:
+    network = case.network
+    records = await asyncio.gather(*(spf.collect(network, d) for d in domains))
+    keys = await asyncio.gather(
+        *(dkim.collect(network, d, s, _seen(inventory, s)) for d in domains for s in sorted(inventory.selectors(d)))
+    )
+    policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
+    pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
+    results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
+    rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
+    verdicts = pd.DataFrame(rows, columns=["domain", "address", "result", "lookups", "voids"])
+    return AuthEvidence(domains, outbound, tuple(records), tuple(keys), tuple(policies), verdicts)
+
+
+def _seen(inventory: Inventory, selector: str) -> str:
+    """Where evidence shows the selector in use; a mention in case.toml alone is no use."""
+    where = inventory.where("selector", selector).split("; ")
+    return "; ".join(w for w in where if w and w != CASE_TOML)

@@ -1,0 +1,122 @@
+"""Collect names: MX hosts with their addresses, PTR of every outbound address, answers of authoritative servers."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+
+import pandas as pd
+
+from smtplab.case import Case
+from smtplab.names import propagation
+from smtplab.names.propagation import Zone
+from smtplab.net import Network
+from smtplab.net.dns import DnsAnswer, State, addresses, query, reverse
+from smtplab.tables import Inventory
+
+
+@dataclass(frozen=True)
+class MailHost:
+    """One MX of a domain; `addresses` public ones only, `hidden` those nobody outside can reach."""
+
+    domain: str
+    preference: int
+    name: str
+    addresses: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    alias: str = ""
+    why: str = ""
+
+    @property
+    def literal(self) -> bool:
+        """An address stands where a name must."""
+        try:
+            ipaddress.ip_address(self.name)
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class OutboundAddress:
+    """An address our mail leaves from: its PTR names and what each resolves to; `ptr` may be unknown."""
+
+    address: str
+    ptr: DnsAnswer
+    forward: tuple[tuple[str, tuple[str, ...]], ...]
+    unknown: str = ""
+    helo: str = ""
+
+    @property
+    def confirmed(self) -> bool:
+        """One of its names leads back to it (forward-confirmed reverse DNS)."""
+        return any(self.address in ips for _, ips in self.forward)
+
+
+@dataclass(frozen=True)
+class NamesEvidence:
+    """MX answers by domain, their hosts, outbound addresses, and zones as each server tells them."""
+
+    mx: tuple[DnsAnswer, ...]
+    hosts: tuple[MailHost, ...]
+    outbound: tuple[OutboundAddress, ...]
+    zones: tuple[Zone, ...]
+
+    def __repr__(self) -> str:
+        return f"NamesEvidence({len(self.hosts)} MX, {len(self.outbound)} outbound addresses, {len(self.zones)} zones)"
+
+    def addresses(self) -> pd.DataFrame:
+        """A row an outbound address: address, ptr, leads back to, confirmed."""
+        rows = [
+            (o.address, str(o.ptr), ", ".join(dict.fromkeys(ip for _, ips in o.forward for ip in ips)), o.confirmed)
+            for o in self.outbound
+        ]
+        return pd.DataFrame(rows, columns=["address", "ptr", "leads back to", "confirmed"])
+
+    def servers(self) -> pd.DataFrame:
+        """A row an authoritative server: domain, server, serial, and each type's answer."""
+        rows = []
+        for zone in self.zones:
+            serials = zone.serials()
+            for name, ip in zone.servers:
+                txt = [r for r in zone.answers[ip, "TXT"].records if r.lower().startswith("v=spf1")]
+                spf = txt[0] if txt else str(zone.answers[ip, "TXT"])
+                rows.append((zone.domain, name, serials.get(name), spf, str(zone.answers[ip, "MX"])))
+        frame = pd.DataFrame(rows, columns=["domain", "server", "serial", "spf", "mx"])
+        return frame.astype({"serial": "Int64"})
+
+
+def collect(case: Case, inventory: Inventory) -> NamesEvidence:
+    """Ask for MX, PTR and the authoritative servers of the inventory's domains and addresses."""
+    case.network.demand("dns")
+    return case.network.run(_collect(case, inventory))
+
+
+async def _collect(case: Case, inventory: Inventory) -> NamesEvidence:
+    network, domains = case.network, inventory.domains()
+    mx = await asyncio.gather(*(query(network, d, "MX") for d in domains))
+    hosts = await asyncio.gather(*(_host(network, a.name, r) for a in mx for r in a.records if r != "0 ."))
+    named = {ip: h.name for h in case.hosts if "outbound" in h.roles for ip in h.addresses}
+    outbound = await asyncio.gather(*(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()))
+    zones = await asyncio.gather(*(propagation.collect(network, d) for d in domains))
+    return NamesEvidence(tuple(mx), tuple(hosts), tuple(outbound), tuple(z for z in zones if z))
+
+
+async def _host(network: Network, domain: str, record: str) -> MailHost:
+    preference, _, name = record.partition(" ")
+    ips, a, aaaa = await addresses(network, name)
+    public = tuple(ip for ip in ips if network.settings.is_public(ip))
+    hidden = tuple(ip for ip in ips if not network.settings.is_public(ip))
+    why = "; ".join(x.why for x in (a, aaaa) if x.state is State.UNKNOWN)
+    return MailHost(domain, int(preference), name, public, hidden, a.cname or aaaa.cname, why)
+
+
+async def _outbound(network: Network, address: str, helo: str) -> OutboundAddress:
+    ptr = await reverse(network, address)
+    forward, unknown = [], ptr.why if ptr.state is State.UNKNOWN else ""
+    for name in ptr.records[:10]:
+        ips, a, aaaa = await addresses(network, name)
+        forward.append((name, tuple(ips)))
+        unknown = unknown or "; ".join(x.why for x in (a, aaaa) if x.state is State.UNKNOWN)
+    return OutboundAddress(address, ptr, tuple(forward), unknown, helo)

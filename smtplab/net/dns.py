@@ -1,0 +1,208 @@
+"""One DNS question through the tape: present, absent and unknown kept apart.
+
+RFC 1034, 1035, 2308 (negative answers), 6840 (the AD bit asked for in the question).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import dns.asyncquery
+import dns.asyncresolver
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+import dns.reversename
+
+from smtplab.net import Network, Unknown
+
+MAX_RECORDS = 500
+"""Records kept of one answer: more is somebody's attack, not a mail set-up."""
+
+
+class State(StrEnum):
+    """What is known of a name and type."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    """The zone says so: NXDOMAIN, or the name exists without this type."""
+    UNKNOWN = "unknown"
+    """Timeout, SERVFAIL, refused, not recorded: nothing is known."""
+
+
+@dataclass(frozen=True)
+class DnsAnswer:
+    """The answer to one question.
+
+    `records` are in presentation form, sorted; TXT strings are joined (RFC 7208 section 3.3) and stand apart in
+    `strings`. `ttl` is the smallest of the chain in seconds, `ad` whether the resolver vouches by DNSSEC, `ms`
+    the time it took, `why` the reason of an unknown.
+    """
+
+    name: str
+    rtype: str
+    state: State
+    rcode: str = ""
+    records: tuple[str, ...] = ()
+    strings: tuple[tuple[str, ...], ...] = ()
+    ttl: int | None = None
+    ad: bool = False
+    cname: str = ""
+    server: str = ""
+    ms: float = 0.0
+    why: str = ""
+
+    @property
+    def present(self) -> bool:
+        """There is at least one record."""
+        return self.state is State.PRESENT
+
+    @property
+    def absent(self) -> bool:
+        """There is none, for sure."""
+        return self.state is State.ABSENT
+
+    @property
+    def exists(self) -> bool | None:
+        """Whether the name exists at all (RFC 9989 np needs it); None where unknown."""
+        return None if self.state is State.UNKNOWN else self.rcode != "NXDOMAIN"
+
+    def __str__(self) -> str:
+        if self.state is State.PRESENT:
+            return " | ".join(self.records)
+        return f"unknown ({self.why})" if self.state is State.UNKNOWN else f"none ({self.rcode})"
+
+
+async def query(network: Network, name: str, rtype: str, *, server: str | None = None) -> DnsAnswer:
+    """Ask for a name and type: the case's resolver, or `server` (an address) as an authoritative server.
+
+    Never raises for what the network or a hostile name does: the state is then unknown, with its reason.
+    """
+    try:
+        asked = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
+        text = asked.to_text(omit_final_dot=True).lower()
+    except (dns.exception.DNSException, UnicodeError, ValueError) as e:
+        return DnsAnswer(name[:255], rtype, State.UNKNOWN, why=f"not a domain name: {type(e).__name__}")
+
+    async def perform() -> dict[str, Any]:
+        return await _exchange(network, asked, rtype, server)
+
+    entry = await network.ask("dns", text, {"rtype": rtype, "server": server or ""}, perform)
+    if entry.value is None:
+        return DnsAnswer(text, rtype, State.UNKNOWN, why=entry.unknown or "", ms=entry.ms, server=server or "")
+    return _answer(text, rtype, entry.value, entry.ms)
+
+
+async def reverse(network: Network, address: str) -> DnsAnswer:
+    """The PTR records of an address."""
+    try:
+        name = dns.reversename.from_address(address).to_text()
+    except (dns.exception.DNSException, ValueError):
+        return DnsAnswer(address, "PTR", State.UNKNOWN, why="not an address")
+    return await query(network, name, "PTR")
+
+
+async def addresses(network: Network, name: str) -> tuple[list[str], DnsAnswer, DnsAnswer]:
+    """IPv4 and IPv6 addresses of a host, with both answers."""
+    a, aaaa = await asyncio.gather(query(network, name, "A"), query(network, name, "AAAA"))
+    return [*a.records, *aaaa.records], a, aaaa
+
+
+def _answer(name: str, rtype: str, value: dict[str, Any], ms: float) -> DnsAnswer:
+    records = tuple(map(str, value.get("records", ())))
+    return DnsAnswer(
+        name,
+        rtype,
+        State.PRESENT if records else State.ABSENT,
+        rcode=str(value.get("rcode", "")),
+        records=records,
+        strings=tuple(tuple(map(str, s)) for s in value.get("strings", ())),
+        ttl=value.get("ttl"),
+        ad=bool(value.get("ad")),
+        cname=str(value.get("cname", "")),
+        server=str(value.get("server", "")),
+        ms=ms,
+    )
+
+
+def _servers(network: Network) -> list[tuple[str, int]]:
+    if text := network.settings.resolver:
+        host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+        return [(host.strip("[]") or text, int(port) if port.isdigit() else 53)]
+    try:
+        return [(str(s), 53) for s in dns.resolver.Resolver().nameservers]
+    except dns.exception.DNSException:
+        return []
+
+
+async def _exchange(network: Network, name: dns.name.Name, rtype: str, server: str | None) -> dict[str, Any]:
+    targets = [(server, 53)] if server else _servers(network)
+    if not targets:
+        raise Unknown("no resolver: set network.resolver in case.toml")
+    why = "timeout"
+    for host, port in targets[:3]:
+        try:
+            ipaddress.ip_address(host)
+            question = dns.message.make_query(name, rtype, use_edns=0, payload=1232)
+            question.flags |= dns.flags.AD
+            if server:
+                question.flags &= ~dns.flags.RD
+            response, _ = await dns.asyncquery.udp_with_fallback(
+                question, host, timeout=network.settings.timeout, port=port, ignore_unexpected=True
+            )
+        except dns.exception.Timeout:
+            why = "timeout"
+            continue
+        except (dns.exception.DNSException, OSError, EOFError, ValueError) as e:
+            why = f"{type(e).__name__}: {e}"[:200]
+            continue
+        rcode = dns.rcode.to_text(response.rcode())
+        if rcode in ("NOERROR", "NXDOMAIN"):
+            return _value(response, rcode, rtype, host)
+        why = rcode
+    raise Unknown(why)
+
+
+def _value(response: dns.message.Message, rcode: str, rtype: str, server: str) -> dict[str, Any]:
+    try:
+        chain = response.resolve_chaining()  # type: ignore[attr-defined]
+    except dns.exception.DNSException as e:
+        raise Unknown(f"broken CNAME chain: {type(e).__name__}") from e
+    rrset = chain.answer
+    rdatas = list(rrset or ())[:MAX_RECORDS]
+    strings = sorted([s.decode("utf-8", "replace") for s in r.strings] for r in rdatas) if rtype == "TXT" else []
+    texts = ["".join(s) for s in strings] if strings else sorted(_text(r) for r in rdatas)
+    value: dict[str, Any] = {"rcode": rcode, "records": texts, "server": server}
+    if strings:
+        value["strings"] = strings
+    if rrset is not None:
+        value["ttl"] = min([rrset.ttl, *(c.ttl for c in chain.cnames)])
+    if chain.cnames:
+        value["cname"] = chain.canonical_name.to_text(omit_final_dot=True).lower()
+    if response.flags & dns.flags.AD:
+        value["ad"] = True
+    return value
+
+
+def _text(rdata: Any) -> str:
+    """Presentation form; host names without the final dot, in lower case."""
+    kind = dns.rdatatype.to_text(rdata.rdtype)
+    if kind == "MX":
+        return f"{rdata.preference} {_host(rdata.exchange)}"
+    if kind in ("NS", "PTR", "CNAME"):
+        return _host(rdata.target)
+    if kind == "SRV":
+        return f"{rdata.priority} {rdata.weight} {rdata.port} {_host(rdata.target)}"
+    return str(rdata.to_text())
+
+
+def _host(name: dns.name.Name) -> str:
+    return str(name.to_text(omit_final_dot=True).lower()) if name != dns.name.root else "."
