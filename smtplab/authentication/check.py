@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smtplab.authentication.collect import AuthEvidence
-from smtplab.authentication.dkim import GOOD_BITS, WEAK_BITS, DkimKey
+from smtplab.authentication.dkim import GOOD_BITS, WEAK_BITS, DkimKey, common_selectors
 from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf import MAX_LOOKUPS, MAX_VOIDS, SpfRecord
 from smtplab.findings import Finding, Findings
@@ -99,6 +99,9 @@ def _under(path: tuple[str, ...], term: str) -> bool:
 def _dkim(evidence: AuthEvidence) -> Iterator[Finding]:
     for key in evidence.dkim:
         yield from _key(key)
+    for domain in sorted(set(evidence.domains) - {k.domain for k in evidence.dkim}):
+        tried = common_selectors()
+        yield Finding("dkim.selectors.unknown", domain, (), domain=domain, count=len(tried), tried=tried)
 
 
 def _key(key: DkimKey) -> Iterator[Finding]:
@@ -162,6 +165,8 @@ def _policy(dmarc: Dmarc, name: str) -> Iterator[Finding]:
         )
     elif weak:
         yield Finding("dmarc.policy.gap", name, seen, domain=name, tags=[f"{t}=none" for t in weak])
+    elif record.testing:
+        yield Finding("dmarc.policy.testing", name, seen, domain=name, p=record.p)
     else:
         yield Finding("dmarc.ok", name, seen, domain=name, p=record.p)
     for address, agreed in dmarc.targets:

@@ -12,6 +12,7 @@ from smtplab.authentication.dkim import DkimKey
 from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf import SpfRecord
 from smtplab.case import Case
+from smtplab.net.dns import State
 from smtplab.tables import Inventory
 
 CASE_TOML = "case.toml"
@@ -34,12 +35,32 @@ class AuthEvidence:
     def __repr__(self) -> str:
         return f"AuthEvidence({len(self.spf)} domains, {len(self.dkim)} DKIM keys, {len(self.outbound)} addresses)"
 
+    def published(self) -> pd.DataFrame:
+        """A row a domain: its SPF record, look-ups and empty look-ups in the worst case, what its end says."""
+        rows = [
+            (r.domain, " | ".join(r.records) or f"{r.state} {r.why}".strip(), r.lookups, r.voids, r.all)
+            for r in self.spf
+        ]
+        return pd.DataFrame(rows, columns=["domain", "record", "lookups", "voids", "all"])
+
+    def report_addresses(self) -> pd.DataFrame:
+        """A row a DMARC report address: domain, address, and whether another organization agreed to take them."""
+        said = {None: "unknown", True: "agreed", False: "not authorised"}
+        rows = [
+            (r.domain, a, said[dict(d.targets)[a]] if a in dict(d.targets) else "own")
+            for d in self.dmarc
+            if (r := d.record)
+            for a in (*r.rua, *r.ruf)
+        ]
+        return pd.DataFrame(dict.fromkeys(rows), columns=["domain", "address", "consent"])
+
     def spf_terms(self, domain: str) -> pd.DataFrame:
         """The SPF terms of a domain in order: lookup, term, in, authorises, note; lookup NA where it costs none."""
-        record = next(r for r in self.spf if r.domain == domain)
         rows = [
             (t.lookup or None, "\u2003" * t.depth + t.text, t.domain, ", ".join(t.networks), t.note)
-            for t in record.terms
+            for r in self.spf
+            if r.domain == domain
+            for t in r.terms
         ]
         frame = pd.DataFrame(rows, columns=["lookup", "term", "in", "authorises", "note"])
         return frame.astype({"lookup": "Int64"})
@@ -51,12 +72,12 @@ class AuthEvidence:
         return frame.astype({"bits": "Int64"})
 
     def policies(self) -> pd.DataFrame:
-        """A row a domain: which DMARC policy governs it, and its subdomains that exist or do not."""
+        """A row a domain: the record that governs it, and the policy for itself and its subdomains (sp, np)."""
         rows = []
         for d in self.dmarc:
-            r = d.record
-            policy = (r.p, r.sp, r.np) if r else (str(d.state),) * 3
-            rows.append((d.domain, d.org, d.org_psl, r.text if r else "", *policy))
+            rows.append(
+                (d.domain, d.org, d.org_psl, d.record.text if d.record else "", *(d.policy or (str(d.state),) * 3))
+            )
         return pd.DataFrame(rows, columns=["domain", "organizational", "by suffix list", "record", "p", "sp", "np"])
 
 
@@ -73,17 +94,26 @@ async def _collect(
     network = case.network
     records = await asyncio.gather(*(spf.collect(network, d) for d in domains))
     keys = await asyncio.gather(
-        *(dkim.collect(network, d, s, _seen(inventory, s)) for d in domains for s in sorted(inventory.selectors(d)))
+        *(dkim.collect(network, d, s, _seen(inventory, d, s)) for d in domains for s in sorted(inventory.selectors(d)))
     )
+    bare = [d for d in domains if not inventory.selectors(d)]
+    guessed = [k for keys in await asyncio.gather(*(_guess(case, d) for d in bare)) for k in keys]
     policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
     pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
     results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
     rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
     verdicts = pd.DataFrame(rows, columns=["domain", "address", "result", "lookups", "voids"])
-    return AuthEvidence(domains, outbound, tuple(records), tuple(keys), tuple(policies), verdicts)
+    return AuthEvidence(domains, outbound, tuple(records), (*keys, *guessed), tuple(policies), verdicts)
 
 
-def _seen(inventory: Inventory, selector: str) -> str:
-    """Where evidence shows the selector in use; a mention in case.toml alone is no use."""
-    where = inventory.where("selector", selector).split("; ")
+def _seen(inventory: Inventory, domain: str, selector: str) -> str:
+    """Where evidence shows the selector in use for the domain; a mention in case.toml alone is no use."""
+    rows = inventory.frame.query("kind == 'selector' and value == @selector and of == @domain")
+    where = dict.fromkeys(w for text in rows["where"] for w in str(text).split("; "))
     return "; ".join(w for w in where if w and w != CASE_TOML)
+
+
+async def _guess(case: Case, domain: str) -> list[DkimKey]:
+    """Keys at selectors that are in common use; silence there proves nothing, so only what exists is kept."""
+    keys = await asyncio.gather(*(dkim.collect(case.network, domain, s) for s in dkim.common_selectors()))
+    return [k for k in keys if k.state is State.PRESENT]

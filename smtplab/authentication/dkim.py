@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -43,6 +46,13 @@ class DkimKey:
     def name(self) -> str:
         """Where the key is looked up."""
         return f"{self.selector}._domainkey.{self.domain}"
+
+
+@cache
+def common_selectors() -> tuple[str, ...]:
+    """Selectors in common use, from the dated list in data/dkim_selectors.toml."""
+    text = (resources.files("smtplab") / "data" / "dkim_selectors.toml").read_text("utf-8")
+    return tuple(s["name"] for s in tomllib.loads(text)["selectors"])
 
 
 def tags(text: str) -> dict[str, str]:

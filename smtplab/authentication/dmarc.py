@@ -62,6 +62,14 @@ class Dmarc:
     targets: tuple[tuple[str, bool | None], ...] = ()
     why: str = ""
 
+    @property
+    def policy(self) -> tuple[str, str, str] | None:
+        """The policy for the domain itself, for its subdomains that exist, and for those that do not."""
+        if self.record is None:
+            return None
+        own = self.record.p if self.record.domain == self.domain else self.record.sp
+        return own, self.record.sp, self.record.np
+
 
 def parse(domain: str, text: str) -> DmarcRecord | None:
     """Read a record; None if it is not a DMARC record at all."""

@@ -99,7 +99,7 @@ def policy_table(evidence: AuthEvidence) -> go.Figure:
         )
     weight = {"none": 0, "quarantine": 1, "reject": 2}
     names = ["the domain itself", "a subdomain that exists", "a subdomain that does not exist"]
-    values = [[d.record.p, d.record.sp, d.record.np] for d in rows if d.record]
+    values = [list(d.policy) for d in rows if d.policy]
     figure = go.Figure(
         go.Heatmap(
             z=[[weight[v] for v in row] for row in values],
@@ -119,5 +119,5 @@ def policy_table(evidence: AuthEvidence) -> go.Figure:
     )
     open_ = sum(v == "none" for row in values for v in row)
     title = "Forged mail in our name is delivered" if open_ else "Forged mail in our name is refused or goes to spam"
-    alt = "; ".join(f"{d.domain}: p={d.record.p}, sp={d.record.sp}, np={d.record.np}" for d in rows if d.record)
+    alt = "; ".join(f"{d.domain}: {', '.join(v)}" for d, v in zip(rows, values, strict=True))
     return theme.finish(figure, title=title, alt=alt, height=130 + 60 * len(rows))

@@ -82,7 +82,7 @@ class DnsAnswer:
 
 
 async def query(network: Network, name: str, rtype: str, *, server: str | None = None) -> DnsAnswer:
-    """Ask for a name and type: the case's resolver, or `server` (an address) as an authoritative server.
+    """Ask for a name and type: the case's resolver, or `server` (an address, or address and port) as an authoritative server.
 
     Never raises for what the network or a hostile name does: the state is then unknown, with its reason.
     """
@@ -133,10 +133,17 @@ def _answer(name: str, rtype: str, value: dict[str, Any], ms: float) -> DnsAnswe
     )
 
 
+def endpoint(text: str, port: int = 53) -> tuple[str, int]:
+    """Address and port of "ADDRESS", "ADDRESS:PORT" or "[ADDRESS]:PORT"."""
+    if text.count(":") == 1 or text.startswith("["):
+        host, _, digits = text.rpartition(":") if text.rpartition(":")[2].isdigit() else (text, "", "")
+        return host.strip("[]"), int(digits) if digits else port
+    return text, port
+
+
 def _servers(network: Network) -> list[tuple[str, int]]:
     if text := network.settings.resolver:
-        host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
-        return [(host.strip("[]") or text, int(port) if port.isdigit() else 53)]
+        return [endpoint(text)]
     try:
         return [(str(s), 53) for s in dns.resolver.Resolver().nameservers]
     except dns.exception.DNSException:
@@ -144,7 +151,7 @@ def _servers(network: Network) -> list[tuple[str, int]]:
 
 
 async def _exchange(network: Network, name: dns.name.Name, rtype: str, server: str | None) -> dict[str, Any]:
-    targets = [(server, 53)] if server else _servers(network)
+    targets = [endpoint(server)] if server else _servers(network)
     if not targets:
         raise Unknown("no resolver: set network.resolver in case.toml")
     why = "timeout"
