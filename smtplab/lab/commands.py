@@ -2,6 +2,101 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from smtplab.errors import LabError, SmtplabError
+from smtplab.lab.laboratory import PROGRAMS, Lab
+from smtplab.lab.namespace import in_namespace, inside
+from smtplab.lab.processes import require
+
+USAGE = """usage: smtplab lab up [--without N,N…] [--directory DIR]
+       smtplab lab run [--without N,N…] [--directory DIR] -- COMMAND…
+       smtplab lab record CASE"""
+
 
 def main(args: list[str]) -> int:
-    """`up`, `run -- COMMAND…` or `record CASE`: outside the namespace, re-executes itself inside."""
+    """`up`, `run -- COMMAND…` or `record CASE`: outside the namespace, re-executes itself inside.
+
+    Returns the exit status: of COMMAND with `run`, 2 for wrong usage or a lab that cannot start.
+    """
+    try:
+        if not args or args[0] not in ("up", "run", "record"):
+            raise LabError(f"expected up, run or record\n{USAGE}", where="smtplab lab")
+        require(*PROGRAMS)
+        if not inside():
+            return in_namespace(["smtplab.lab.commands", *args])
+        return _inside(args[0], args[1:])
+    except SmtplabError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _inside(command: str, args: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        if command == "record":
+            return _record(args)
+        options, words = _options(args)
+        without = frozenset(int(number) for number in options.get("--without", "").split(",") if number)
+        directory = Path(options["--directory"]) if "--directory" in options else None
+        with Lab("meridian", without, directory) as lab:
+            if command == "run":
+                return _run(lab, words)
+            print(table(lab), flush=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 0 if command == "up" else 130
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _options(args: list[str]) -> tuple[dict[str, str], list[str]]:
+    options: dict[str, str] = {}
+    while args and args[0] in ("--without", "--directory"):
+        if len(args) < 2:
+            raise LabError(f"{args[0]} needs a value\n{USAGE}", where="smtplab lab")
+        options[args[0]], args = args[1], args[2:]
+    if args and args[0] != "--":
+        raise LabError(f"unexpected {args[0]!r}\n{USAGE}", where="smtplab lab")
+    return options, args[1:]
+
+
+def _run(lab: Lab, words: list[str]) -> int:
+    if not words:
+        raise LabError(f"run needs a command\n{USAGE}", where="smtplab lab")
+    told = {"SMTPLAB_LAB_ROOT": str(lab.root), "SMTPLAB_LAB_RESOLVER": lab.resolver, "SMTPLAB_LAB_TRUST": str(lab.trust)}
+    with subprocess.Popen(words, env={**os.environ, **told}) as process:
+        return process.wait()
+
+
+def _record(args: list[str]) -> int:
+    if len(args) != 1:
+        raise LabError(f"record needs a case folder\n{USAGE}", where="smtplab lab")
+    from smtplab.lab.recording import record  # the story reads every area; `up` and `run` need none
+
+    record(Path(args[0]))
+    return 0
+
+
+def table(lab: Lab) -> str:
+    """The services that stand, one a line: name, address, port; and where to look."""
+    lines = [f"{name:<12} {address:<16} {port}" for name, address, port, _ in lab.services()]
+    for server in lab.world.name_servers:
+        lines.append(f"{server.name:<12} {server.address:<16} 53")
+    lines.append(f"{'resolver':<12} {lab.resolver:<16} 53")
+    return "\n".join([*lines, "", f"logs and mail under {lab.root}; stop with Ctrl-C"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
