@@ -101,7 +101,8 @@ def _dkim(evidence: AuthEvidence) -> Iterator[Finding]:
         yield from _key(key)
     for domain in sorted(set(evidence.domains) - {k.domain for k in evidence.dkim}):
         tried = common_selectors()
-        yield Finding("dkim.selectors.unknown", domain, (), domain=domain, count=len(tried), tried=tried)
+        empty = evidence.tried.get(domain, 0)
+        yield Finding("dkim.selectors.unknown", domain, (), domain=domain, count=empty, total=len(tried), tried=tried)
 
 
 def _key(key: DkimKey) -> Iterator[Finding]:

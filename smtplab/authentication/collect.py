@@ -22,7 +22,8 @@ CASE_TOML = "case.toml"
 class AuthEvidence:
     """SPF and DMARC by domain, the keys of all selectors, and what a receiver would say to our own addresses.
 
-    `verdicts` has domain, address, result, lookups, voids: SPF evaluated for every outbound address.
+    `verdicts` has domain, address, result, lookups, voids: SPF evaluated for every outbound address. `tried` tells
+    for domains without a known selector how many common ones hold no key.
     """
 
     domains: tuple[str, ...]
@@ -31,6 +32,7 @@ class AuthEvidence:
     dkim: tuple[DkimKey, ...]
     dmarc: tuple[Dmarc, ...]
     verdicts: pd.DataFrame
+    tried: dict[str, int]
 
     def __repr__(self) -> str:
         return f"AuthEvidence({len(self.spf)} domains, {len(self.dkim)} DKIM keys, {len(self.outbound)} addresses)"
@@ -73,18 +75,18 @@ class AuthEvidence:
 
     def policies(self) -> pd.DataFrame:
         """A row a domain: the record that governs it, and the policy for itself and its subdomains (sp, np)."""
-        rows = []
-        for d in self.dmarc:
-            rows.append(
-                (d.domain, d.org, d.org_psl, d.record.text if d.record else "", *(d.policy or (str(d.state),) * 3))
-            )
+        rows = [
+            (d.domain, d.org, d.org_psl, d.record.text if d.record else "", *(d.policy or (str(d.state),) * 3))
+            for d in self.dmarc
+        ]
         return pd.DataFrame(rows, columns=["domain", "organizational", "by suffix list", "record", "p", "sp", "np"])
 
 
 def collect(case: Case, inventory: Inventory) -> AuthEvidence:
     """Ask for all records of the inventory's domains, selectors and outbound addresses."""
     domains, outbound = inventory.domains(), inventory.outbound()
-    case.network.demand("dns")
+    if case.tape:
+        case.network.demand("dns")
     return case.network.run(_collect(case, inventory, domains, outbound))
 
 
@@ -98,12 +100,15 @@ async def _collect(
     )
     bare = [d for d in domains if not inventory.selectors(d)]
     guessed = [k for keys in await asyncio.gather(*(_guess(case, d) for d in bare)) for k in keys]
+    tried = {d: sum(k.state is State.ABSENT for k in guessed if k.domain == d) for d in bare}
+    # Silence at a guessed name proves nothing, so only what exists is kept.
+    found = [*keys, *(k for k in guessed if k.state is State.PRESENT)]
     policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
     pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
     results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
     rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
     verdicts = pd.DataFrame(rows, columns=["domain", "address", "result", "lookups", "voids"])
-    return AuthEvidence(domains, outbound, tuple(records), (*keys, *guessed), tuple(policies), verdicts)
+    return AuthEvidence(domains, outbound, tuple(records), tuple(found), tuple(policies), verdicts, tried)
 
 
 def _seen(inventory: Inventory, domain: str, selector: str) -> str:
@@ -114,6 +119,5 @@ def _seen(inventory: Inventory, domain: str, selector: str) -> str:
 
 
 async def _guess(case: Case, domain: str) -> list[DkimKey]:
-    """Keys at selectors that are in common use; silence there proves nothing, so only what exists is kept."""
-    keys = await asyncio.gather(*(dkim.collect(case.network, domain, s) for s in dkim.common_selectors()))
-    return [k for k in keys if k.state is State.PRESENT]
+    """Keys at selectors that are in common use, for a domain of which none is known."""
+    return await asyncio.gather(*(dkim.collect(case.network, domain, s) for s in dkim.common_selectors()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smtplab.findings import Finding, Findings
-from smtplab.names.collect import MailHost, NamesEvidence, OutboundAddress
+from smtplab.names.collect import NULL_MX, MailHost, NamesEvidence, OutboundAddress
 from smtplab.names.propagation import Zone
 from smtplab.net.dns import DnsAnswer, State
 
@@ -18,14 +18,22 @@ def check(evidence: NamesEvidence) -> Findings:
     mx = (f for a in evidence.mx for f in _mx(a, [h for h in evidence.hosts if h.domain == a.name]))
     outbound = (f for o in evidence.outbound for f in _outbound(o))
     zones = (f for z in evidence.zones for f in _zone(z))
-    return Findings((*mx, *outbound, *zones))
+    return Findings((*mx, *outbound, *zones, *_recipients(evidence)))
+
+
+def _recipients(evidence: NamesEvidence) -> Iterator[Finding]:
+    for answer in evidence.recipients:
+        if answer.records == NULL_MX:
+            yield Finding("names.recipient.null_mx", answer.name, (f"DNS MX {answer.name}",), domain=answer.name)
+        elif answer.rcode == "NXDOMAIN":
+            yield Finding("names.recipient.no_domain", answer.name, (f"DNS MX {answer.name}",), domain=answer.name)
 
 
 def _mx(answer: DnsAnswer, hosts: list[MailHost]) -> Iterator[Finding]:
     domain, seen = answer.name, (f"DNS MX {answer.name}",)
     if answer.state is State.UNKNOWN:
         yield Finding("names.unknown", domain, seen, what=f"MX of {domain}", why=answer.why)
-    elif answer.records == ("0 .",):
+    elif answer.records == NULL_MX:
         yield Finding("names.mx.null", domain, seen, domain=domain)
     elif answer.absent:
         yield Finding("names.mx.missing", domain, seen, domain=domain)

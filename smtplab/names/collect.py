@@ -15,6 +15,11 @@ from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query, reverse
 from smtplab.tables import Inventory
 
+NULL_MX = ("0 .",)
+"""RFC 7505: this domain takes no mail."""
+MAX_RECIPIENT_DOMAINS = 200
+MAX_PTR = 10
+
 
 @dataclass(frozen=True)
 class MailHost:
@@ -51,17 +56,26 @@ class OutboundAddress:
     @property
     def confirmed(self) -> bool:
         """One of its names leads back to it (forward-confirmed reverse DNS)."""
-        return any(self.address in ips for _, ips in self.forward)
+        return any(_same(self.address, ip) for _, ips in self.forward for ip in ips)
+
+
+def _same(one: str, other: str) -> bool:
+    """IPv6 has many spellings of one address."""
+    return ipaddress.ip_address(one) == ipaddress.ip_address(other)
 
 
 @dataclass(frozen=True)
 class NamesEvidence:
-    """MX answers by domain, their hosts, outbound addresses, and zones as each server tells them."""
+    """MX answers by domain, their hosts, outbound addresses, and zones as each server tells them.
+
+    `recipients` are the MX answers of the domains we send to most.
+    """
 
     mx: tuple[DnsAnswer, ...]
     hosts: tuple[MailHost, ...]
     outbound: tuple[OutboundAddress, ...]
     zones: tuple[Zone, ...]
+    recipients: tuple[DnsAnswer, ...] = ()
 
     def __repr__(self) -> str:
         return f"NamesEvidence({len(self.hosts)} MX, {len(self.outbound)} outbound addresses, {len(self.zones)} zones)"
@@ -89,18 +103,21 @@ class NamesEvidence:
 
 def collect(case: Case, inventory: Inventory) -> NamesEvidence:
     """Ask for MX, PTR and the authoritative servers of the inventory's domains and addresses."""
-    case.network.demand("dns")
+    if case.tape:
+        case.network.demand("dns")
     return case.network.run(_collect(case, inventory))
 
 
 async def _collect(case: Case, inventory: Inventory) -> NamesEvidence:
     network, domains = case.network, inventory.domains()
     mx = await asyncio.gather(*(query(network, d, "MX") for d in domains))
-    hosts = await asyncio.gather(*(_host(network, a.name, r) for a in mx for r in a.records if r != "0 ."))
+    hosts = await asyncio.gather(*(_host(network, a.name, r) for a in mx for r in a.records if a.records != NULL_MX))
     named = {ip: h.name for h in case.hosts if "outbound" in h.roles for ip in h.addresses}
     outbound = await asyncio.gather(*(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()))
     zones = await asyncio.gather(*(propagation.collect(network, d) for d in domains))
-    return NamesEvidence(tuple(mx), tuple(hosts), tuple(outbound), tuple(z for z in zones if z))
+    theirs = [d for d in inventory.recipient_domains() if d not in domains][:MAX_RECIPIENT_DOMAINS]
+    recipients = await asyncio.gather(*(query(network, d, "MX") for d in theirs))
+    return NamesEvidence(tuple(mx), tuple(hosts), tuple(outbound), tuple(z for z in zones if z), tuple(recipients))
 
 
 async def _host(network: Network, domain: str, record: str) -> MailHost:
@@ -115,7 +132,7 @@ async def _host(network: Network, domain: str, record: str) -> MailHost:
 async def _outbound(network: Network, address: str, helo: str) -> OutboundAddress:
     ptr = await reverse(network, address)
     forward, unknown = [], ptr.why if ptr.state is State.UNKNOWN else ""
-    for name in ptr.records[:10]:
+    for name in ptr.records[:MAX_PTR]:
         ips, a, aaaa = await addresses(network, name)
         forward.append((name, tuple(ips)))
         unknown = unknown or "; ".join(x.why for x in (a, aaaa) if x.state is State.UNKNOWN)

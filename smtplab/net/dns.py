@@ -82,7 +82,7 @@ class DnsAnswer:
 
 
 async def query(network: Network, name: str, rtype: str, *, server: str | None = None) -> DnsAnswer:
-    """Ask for a name and type: the case's resolver, or `server` (an address, or address and port) as an authoritative server.
+    """Ask for a name and type: the case's resolver, or `server` (ADDRESS or ADDRESS:PORT) as an authoritative one.
 
     Never raises for what the network or a hostile name does: the state is then unknown, with its reason.
     """
