@@ -252,13 +252,18 @@ class _Resolver(spftrace.BaseResolver):
         return answer.rcode, [r.split(" ", 1)[1] for r in answer.records] if rtype == "MX" else list(answer.records)
 
 
+class _Macros(MacroContext):
+    """The nibbles of an IPv6 address in capitals, as RFC 7208 section 7.4 writes them."""
+
+    def ip_macro(self) -> str:
+        return str(super().ip_macro()).upper()
+
+
 class _Evaluator(spftrace.Evaluator):
     """spftrace 0.3 drops every explanation that holds a space or a percent sign; this one keeps them."""
 
     async def _explanation(self, ip: Any, domain: str, sender: str, helo: str, exp_term: Term) -> str | None:
-        context = MacroContext(
-            ip=ip, sender=sender, helo=helo, domain=domain, receiver=self.receiver, session=self.session
-        )
+        context = _Macros(ip=ip, sender=sender, helo=helo, domain=domain, receiver=self.receiver, session=self.session)
         try:
             with self.session.void_exempt():
                 target = truncate_domain(await expand(exp_term.arg or "", context))

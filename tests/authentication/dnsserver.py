@@ -1,0 +1,102 @@
+"""A name server on loopback: real packets by UDP and TCP, from a table of names."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from smtplab.net import Network, NetworkSettings
+
+Zone = Mapping[str, list[tuple[str, str]]]
+"""Names to (type, presentation form); the type "*" with a text: SERVFAIL, REFUSED or TIMEOUT."""
+
+Names = dict[dns.name.Name, list[tuple[str, str]]]
+
+
+def txt(value: bytes) -> str:
+    """A TXT record in presentation form, split into strings of 255 bytes."""
+    parts = [value[i : i + 255] for i in range(0, len(value), 255)] or [b""]
+    return " ".join('"' + "".join(f"\\{b:03d}" for b in part) + '"' for part in parts)
+
+
+def _answer(zone: Names, query: dns.message.Message, udp: bool) -> bytes | None:
+    response = dns.message.make_response(query, recursion_available=True)
+    question = query.question[0]
+    name, seen = question.name, set()
+    for _ in range(20):
+        records = zone.get(name)
+        if records is None:
+            # A name above one that exists, exists: RFC 8020.
+            below = any(n.is_subdomain(name) for n in zone)
+            response.set_rcode(dns.rcode.NOERROR if below or response.answer else dns.rcode.NXDOMAIN)
+            break
+        hits = [r for t, r in records if t == dns.rdatatype.to_text(question.rdtype)]
+        alias = next((r for t, r in records if t == "CNAME"), None)
+        broken = next((r for t, r in records if t == "*"), None)
+        if hits:
+            response.answer.append(dns.rrset.from_text_list(name, 300, "IN", question.rdtype, hits))
+        elif broken == "TIMEOUT":
+            return None
+        elif broken:
+            response.set_rcode(dns.rcode.from_text(broken))
+        elif alias and name not in seen:
+            seen.add(name)
+            response.answer.append(dns.rrset.from_text(name, 300, "IN", "CNAME", alias))
+            name = dns.name.from_text(alias)
+            continue
+        break
+    wire = response.to_wire(max_size=65535)
+    if udp and len(wire) > 1232:
+        response.answer.clear()
+        response.flags |= dns.flags.TC
+        wire = response.to_wire()
+    return wire
+
+
+@contextmanager
+def serve(zone: Zone) -> Iterator[str]:
+    """Serve a zone; gives "ADDRESS:PORT"."""
+    names = {dns.name.from_text(name): records for name, records in zone.items()}
+
+    class Datagram(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            data, sock = self.request
+            if wire := _answer(names, dns.message.from_wire(data), udp=True):
+                sock.sendto(wire, self.client_address)
+
+    class Stream(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = int.from_bytes(self.rfile.read(2), "big")
+            if wire := _answer(names, dns.message.from_wire(self.rfile.read(length)), udp=False):
+                self.wfile.write(len(wire).to_bytes(2, "big") + wire)
+
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagram) as udp:
+        port = udp.server_address[1]
+        with socketserver.ThreadingTCPServer(("127.0.0.1", port), Stream) as tcp:
+            for server in (udp, tcp):
+                server.daemon_threads = True
+                threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            try:
+                yield f"127.0.0.1:{port}"
+            finally:
+                udp.shutdown()
+                tcp.shutdown()
+
+
+@contextmanager
+def network(zone: Zone, timeout: float = 2.0) -> Iterator[Network]:
+    """A live network whose resolver serves the zone; documentation ranges count as public."""
+    public = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    with serve(zone) as resolver:
+        yield Network.without_case(NetworkSettings(resolver=resolver, timeout=timeout, public=public))
