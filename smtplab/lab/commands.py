@@ -30,7 +30,7 @@ def main(args: list[str]) -> int:
             raise LabError(f"expected up, run or record\n{USAGE}", where="smtplab lab")
         require(*PROGRAMS)
         if not inside():
-            return in_namespace(["smtplab.lab.commands", *args])
+            return in_namespace(["smtplab.lab", *args])
         return _inside(args[0], args[1:])
     except SmtplabError as error:
         print(error, file=sys.stderr)

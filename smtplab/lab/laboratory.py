@@ -192,7 +192,7 @@ class Lab:
         client = source or self.addresses["office" if user else "app"]
         port = 587 if user else 25
         try:
-            with smtplib.SMTP(address, port, "client.meridian.example", 30, (client, 0)) as smtp:
+            with smtplib.SMTP(f"{instance}.{self.world.domain}" if user else address, port, "client.meridian.example", 30, (client, 0)) as smtp:
                 if user:
                     smtp.starttls(context=ssl.create_default_context(cafile=str(self.trust)))
                     smtp.login(user, self.world.users[user])
