@@ -1,0 +1,210 @@
+"""What is published, judged: a table of zones and the findings each must raise, live and in replay."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from smtplab import authentication, inventory
+from smtplab.authentication import AuthEvidence, figures
+from smtplab.case import Case
+from smtplab.findings import Severity
+from smtplab.tables import Sighting
+from tests.authentication.dnsserver import Zone, serve, txt
+
+DOMAIN = "corp.example"
+DMARC = "v=DMARC1; p=reject; rua=mailto:dmarc@corp.example"
+
+
+def key(bits: int) -> str:
+    made = rsa.generate_private_key(65537, bits).public_key()
+    raw = made.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"v=DKIM1; k=rsa; p={base64.b64encode(raw).decode()}"
+
+
+def ed25519_key() -> str:
+    raw = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"v=DKIM1; k=ed25519; p={base64.b64encode(raw).decode()}"
+
+
+def zone(**texts: str | list[str]) -> Zone:
+    """TXT records by label ("" is the domain; "/" starts a name outside)."""
+    made: dict[str, list[tuple[str, str]]] = {DOMAIN: []}
+    for label, values in texts.items():
+        name = label[1:] if label.startswith("/") else f"{label}.{DOMAIN}".lstrip(".")
+        made[name] = [("TXT", txt(v.encode())) for v in ([values] if isinstance(values, str) else values)]
+    return made
+
+
+def collect(folder: Path, names: Zone, *, seen: str = "", outbound: str = "") -> AuthEvidence:
+    """Record a case against the zone, replay it, and demand that both say the same."""
+    with serve(names) as resolver:
+        Case.create(folder, DOMAIN)
+        hosts = (
+            f'[[hosts]]\nname = "out.{DOMAIN}"\nroles = ["outbound"]\naddresses = ["{outbound}"]\n' if outbound else ""
+        )
+        (folder / "case.toml").write_text(
+            f'version = 1\ndomains = ["{DOMAIN}"]\n{hosts}[network]\nresolver = "{resolver}"\ntimeout = 0.5\n'
+        )
+        sightings = [Sighting("selector", seen, DOMAIN, "a signed message")] if seen else []
+        with Case.open(folder, live=True) as case:
+            live = authentication.collect(case, inventory.gather(case, sightings))
+    case = Case.open(folder)
+    again = authentication.collect(case, inventory.gather(case, sightings))
+    assert repr(authentication.check(again)) == repr(authentication.check(live))
+    return again
+
+
+TWELVE = " ".join(f"include:_s{i}.{DOMAIN}" for i in range(12))
+INCLUDES = {f"_s{i}": f"v=spf1 ip4:192.0.2.{i} -all" for i in range(12)}
+SPF_TABLE: list[tuple[Zone, str, Severity]] = [
+    (zone(**{"": f"v=spf1 {TWELVE} ~all", **INCLUDES}), "spf.lookups.exceeded", Severity.CRITICAL),
+    (zone(**{"": "unrelated"}), "spf.record.missing", Severity.HIGH),
+    (zone(**{"": ["v=spf1 -all", "v=spf1 mx -all"]}), "spf.record.multiple", Severity.HIGH),
+    (zone(**{"": "v=spf1 +all"}), "spf.all.pass", Severity.CRITICAL),
+    (zone(**{"": "v=spf1 ip4:1.2.3.4 ?all"}), "spf.all.pass", Severity.CRITICAL),
+    (zone(**{"": "v=spf1 a:no1.example a:no2.example a:no3.example -all"}), "spf.voids.exceeded", Severity.MEDIUM),
+    (zone(**{"": "v=spf1 ip4:300.1.1.1 -all"}), "spf.syntax.invalid", Severity.HIGH),
+    (zone(**{"": "v=spf1 include:gone.example -all"}), "spf.syntax.invalid", Severity.HIGH),
+    (zone(**{"": f"v=spf1 include:{DOMAIN} -all"}), "spf.syntax.invalid", Severity.HIGH),
+    ({DOMAIN: [("*", "SERVFAIL")]}, "spf.unknown", Severity.INFO),
+    (
+        {**zone(**{"": "v=spf1 include:shut.example -all"}), "shut.example": [("*", "TIMEOUT")]},
+        "spf.unknown",
+        Severity.INFO,
+    ),
+    (zone(**{"": "v=spf1 ip4:192.0.2.0/24 ~all"}), "spf.ok", Severity.OK),
+    (zone(**{"": "v=spf1 redirect=_spf.corp.example", "_spf": "v=spf1 ip4:192.0.2.1 -all"}), "spf.ok", Severity.OK),
+]
+
+
+@pytest.mark.parametrize(("names", "code", "severity"), SPF_TABLE)
+def test_each_fault_of_spf_has_its_code(tmp_path: Path, names: Zone, code: str, severity: Severity) -> None:
+    found = authentication.check(collect(tmp_path / "case", names)).of("spf.")
+    assert {(f.code, f.severity) for f in found} == {(code, severity)}
+
+
+def test_networks_beyond_the_tenth_lookup_are_named_and_the_proposed_record_needs_fewer(tmp_path: Path) -> None:
+    names = zone(**{"": f"v=spf1 ip4:198.51.100.1 {TWELVE} ~all", **INCLUDES})
+    evidence = collect(tmp_path / "case", names, outbound="192.0.2.11")
+    (found,) = authentication.check(evidence).of("spf.lookups")
+    assert found.facts["lookups"] == 12
+    assert found.facts["unreachable_networks"] == ["192.0.2.10/32", "192.0.2.11/32"]
+    assert evidence.verdicts["result"].tolist() == ["permerror"]
+    mended = {**names, **zone(**{"": found.facts["flattened"]})}
+    (after,) = authentication.check(collect(tmp_path / "after", mended)).of("spf.")
+    assert after.code == "spf.ok"
+
+
+def test_an_address_before_the_limit_still_passes(tmp_path: Path) -> None:
+    names = zone(**{"": f"v=spf1 ip4:198.51.100.1 {TWELVE} ~all", **INCLUDES})
+    evidence = collect(tmp_path / "case", names, outbound="198.51.100.1")
+    assert evidence.verdicts["result"].tolist() == ["pass"]
+
+
+KEYS: list[tuple[str, str, Severity]] = [
+    (key(2048), "dkim.key.ok", Severity.OK),
+    (ed25519_key(), "dkim.key.ok", Severity.OK),
+    (key(1024), "dkim.key.short", Severity.LOW),
+    ("v=DKIM1; p=", "dkim.key.revoked", Severity.MEDIUM),
+    ("v=DKIM1; p=***", "dkim.key.invalid", Severity.HIGH),
+    ("v=DKIM1; p=AAAA", "dkim.key.invalid", Severity.HIGH),
+    ("v=DKIM2; p=AAAA", "dkim.key.invalid", Severity.HIGH),
+    ("k=dsa; p=AAAA", "dkim.key.invalid", Severity.HIGH),
+    ("nothing", "dkim.key.invalid", Severity.HIGH),
+    (f"t=y; {key(2048)}", "dkim.key.testing", Severity.LOW),
+    (
+        "v=DKIM1; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKr8ryWETX4mg8hiAGQoX6iZUcPu7FWXE/o5c+RJFZuJLiuLuIcZI9KgHKT1fi1tPLA"
+        "Xe9rWrw2WT6zC8WG+JusCAwEAAQ==",
+        "dkim.key.weak",
+        Severity.HIGH,
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "code", "severity"), KEYS)
+def test_each_fault_of_a_key_has_its_code(tmp_path: Path, record: str, code: str, severity: Severity) -> None:
+    names = zone(**{"": "v=spf1 -all", "s1._domainkey": record})
+    (found,) = authentication.check(collect(tmp_path / "case", names, seen="s1")).of("dkim.")
+    assert (found.code, found.severity) == (code, severity)
+
+
+def test_a_key_is_missing_only_where_evidence_shows_the_selector(tmp_path: Path) -> None:
+    names = zone(**{"": "v=spf1 -all"})
+    (seen,) = authentication.check(collect(tmp_path / "seen", names, seen="pr1")).of("dkim.")
+    assert (seen.code, seen.severity) == ("dkim.key.missing", Severity.CRITICAL)
+    (guessed,) = authentication.check(collect(tmp_path / "guessed", names)).of("dkim.")
+    assert (guessed.code, guessed.severity) == ("dkim.selectors.unknown", Severity.INFO)
+
+
+def test_a_selector_of_case_toml_alone_is_not_confirmed(tmp_path: Path) -> None:
+    collect(tmp_path / "case", zone(**{"": "v=spf1 -all"}))
+    file = tmp_path / "case" / "case.toml"
+    file.write_text(f'{file.read_text()}[dkim.selectors]\n"{DOMAIN}" = ["default"]\n')
+    case = Case.open(tmp_path / "case")
+    (found,) = authentication.check(authentication.collect(case, inventory.gather(case))).of("dkim.")
+    assert (found.code, found.severity) == ("dkim.key.unconfirmed", Severity.INFO)
+
+
+def test_a_key_that_could_not_be_asked_for_is_unknown(tmp_path: Path) -> None:
+    names = {**zone(**{"": "v=spf1 -all"}), f"pr1._domainkey.{DOMAIN}": [("*", "SERVFAIL")]}
+    (found,) = authentication.check(collect(tmp_path / "case", names, seen="pr1")).of("dkim.")
+    assert (found.code, found.severity) == ("dkim.key.unknown", Severity.INFO)
+
+
+def test_a_common_selector_that_holds_a_key_is_found(tmp_path: Path) -> None:
+    names = zone(**{"": "v=spf1 -all", "google._domainkey": key(2048)})
+    (found,) = authentication.check(collect(tmp_path / "case", names)).of("dkim.")
+    assert (found.code, found.subject) == ("dkim.key.ok", f"google._domainkey.{DOMAIN}")
+
+
+POLICIES: list[tuple[Zone, set[str]]] = [
+    (zone(_dmarc=DMARC), {"dmarc.ok"}),
+    (zone(), {"dmarc.record.missing"}),
+    (zone(_dmarc="v=DMARC1; p=none"), {"dmarc.policy.none"}),
+    (zone(_dmarc="v=DMARC1; rua=mailto:d@corp.example"), {"dmarc.policy.none"}),
+    (zone(_dmarc="v=DMARC1; p=reject; sp=none"), {"dmarc.policy.gap"}),
+    (zone(_dmarc="v=DMARC1; p=reject; t=y"), {"dmarc.policy.testing"}),
+    (zone(_dmarc=["v=DMARC1; p=reject", "v=DMARC1; p=none"]), {"dmarc.record.multiple", "dmarc.record.missing"}),
+    (zone(_dmarc="v=DMARC1; p=reject; rua=mailto:x@desk.example"), {"dmarc.ok", "dmarc.report.unauthorised"}),
+    (
+        zone(
+            _dmarc="v=DMARC1; p=reject; rua=mailto:x@desk.example!10m",
+            **{f"/{DOMAIN}._report._dmarc.desk.example": "v=DMARC1"},
+        ),
+        {"dmarc.ok"},
+    ),
+    ({**zone(), f"_dmarc.{DOMAIN}": [("*", "SERVFAIL")]}, {"dmarc.unknown"}),
+]
+
+
+@pytest.mark.parametrize(("names", "codes"), POLICIES)
+def test_each_policy_has_its_code(tmp_path: Path, names: Zone, codes: set[str]) -> None:
+    found = authentication.check(collect(tmp_path / "case", names)).of("dmarc.")
+    assert {f.code for f in found} == codes
+
+
+def test_a_case_that_was_never_recorded_knows_nothing_and_invents_nothing(tmp_path: Path) -> None:
+    case = Case.create(tmp_path / "case", DOMAIN)
+    evidence = authentication.collect(case, inventory.gather(case))
+    found = authentication.check(evidence)
+    assert {f.severity for f in found} == {Severity.INFO}
+    assert {f.code for f in found} == {"spf.unknown", "dmarc.unknown", "dkim.selectors.unknown"}
+    for frame in (evidence.published(), evidence.keys(), evidence.policies(), evidence.report_addresses()):
+        assert frame.columns.size
+    assert figures.spf_tree(evidence, DOMAIN).layout.meta["alt"]
+    assert figures.policy_table(evidence).layout.meta["alt"]
+
+
+def test_figures_state_what_they_show(tmp_path: Path) -> None:
+    names = zone(**{"": f"v=spf1 {TWELVE} ~all", **INCLUDES, "_dmarc": "v=DMARC1; p=reject; sp=none"})
+    evidence = collect(tmp_path / "case", names, outbound="192.0.2.11")
+    assert f"include:_s10.{DOMAIN} is look-up 11" in figures.spf_tree(evidence, DOMAIN).layout.meta["alt"] + str(
+        figures.spf_tree(evidence, DOMAIN).layout.title.text
+    )
+    assert "reject, none, none" in figures.policy_table(evidence).layout.meta["alt"]
+    assert evidence.spf_terms(DOMAIN)["lookup"].max() == 12
