@@ -141,7 +141,9 @@ async def collect(network: Network, domain: str) -> Dmarc:
             if records[0].psd == "n" or (records[0].psd == "y" and name != domain):
                 break
     org = _organization(domain, found)
-    record = next((r for r in found if r.domain == domain), None) or next((r for r in found if r.domain == org), None)
+    suffix = next((r.domain for r in found if r.psd == "y"), "")
+    # RFC 9989 section 4.10.1: the domain's own record, else its organization's, else its public suffix's.
+    record = next((r for name in (domain, org, suffix) for r in found if r.domain == name), None)
     state = State.PRESENT if record else State.ABSENT
     targets = await _targets(network, record, org) if record else ()
     return Dmarc(domain, state, record, org, _psl().privatesuffix(domain) or domain, multiple, targets)
