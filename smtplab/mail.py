@@ -1,0 +1,293 @@
+"""Messages as they lie in files: mbox (RFC 4155), maildir, a folder of .eml, one message; any line ending, gzip too.
+
+Parsing never raises: what cannot be understood stays text.
+"""
+
+from __future__ import annotations
+
+import email
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.utils import getaddresses, parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+from smtplab.archives import Bounded, Member, Problem, members
+from smtplab.errors import SourceError
+
+MAX_MESSAGE = 8 * 1024 * 1024
+"""Most bytes read of one message; the rest of a longer one is left out and told."""
+MAX_FILES = 200_000
+MAX_PARTS = 500
+MAX_HEADER = 2_000
+_LINE = 1024 * 1024
+_FROM = re.compile(rb"From \S{0,320} ?.{0,80}\d{1,2}:\d\d.{0,40}\d{4}")
+_HEADER = re.compile(rb"(>?From |[!-9;-~]{1,80}[ \t]{0,4}:)")
+_SKIP = {".DS_Store", "dovecot-uidlist", "dovecot-keywords", "subscriptions", "maildirsize", "maildirfolder"}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One message as bytes with LF line ends: its file, the line it starts at, and its place in a mailbox."""
+
+    file: str
+    line: int
+    data: bytes
+    number: int = 1
+
+
+def files(path: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """The files of a path: itself, or in name order those of a folder or maildir (cur and new, tmp left out)."""
+    if not path.is_dir():
+        yield path, name
+        return
+    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink() and p.name not in _SKIP)
+    for file in found[:MAX_FILES]:
+        inner = file.relative_to(path)
+        if "tmp" not in inner.parts[:-1] and not inner.name.startswith("."):
+            yield file, f"{name}/{inner.as_posix()}"
+
+
+def read(path: Path, name: str, problem: Problem) -> Iterator[Raw]:
+    """All messages of a path; `name` is how the path is called in tables and problems."""
+    for file, label in files(path, name):
+        try:
+            for member in members(file, label, problem):
+                yield from read_member(member, problem)
+        except SourceError as e:
+            problem(label, e.what)
+        except OSError as e:
+            problem(label, f"cannot be read: {e.strerror}")
+
+
+def read_member(member: Member, problem: Problem) -> Iterator[Raw]:
+    """The messages of one file: those of an mbox, or one."""
+    head = member.head()
+    if kind := not_mail(head):
+        return problem(member.name, f"{kind}, not mail; expected mbox, maildir or a message (.eml)")
+    reader = member.open()
+    try:
+        if head.startswith(b"From "):
+            yield from _mbox(reader, member.name, problem)
+        else:
+            yield _bounded(reader.read(MAX_MESSAGE + 1), member.name, 1, 1, problem)
+        if reader.cut:
+            problem(member.name, "the gzip data ends before its time; what could be read was read")
+    finally:
+        reader.close()
+    return None
+
+
+def not_mail(head: bytes) -> str:
+    """What a file is that is no mail, from its first bytes; "" for mail."""
+    for magic, kind in ((b"%PDF", "a PDF document"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "an image")):
+        if head.startswith(magic):
+            return kind
+    if not head.strip():
+        return "empty"
+    if head.count(0) > len(head) // 20:
+        return "binary data"
+    lines = [x for x in re.split(rb"\r\n|\r|\n", head.removeprefix(b"\xef\xbb\xbf")) if x.strip()]
+    # A stray line or two before the header block is common in files saved by hand.
+    if not any(_HEADER.match(line) for line in lines[:5]):
+        return "text without a mail header"
+    return ""
+
+
+def _bounded(data: bytes, file: str, line: int, number: int, problem: Problem) -> Raw:
+    if len(data) > MAX_MESSAGE:
+        problem(file, f"message {number} is longer than {MAX_MESSAGE // 1024 // 1024} MiB; its end was left out")
+        data = data[:MAX_MESSAGE]
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return Raw(file, line, data.lstrip(b"\n"), number)
+
+
+def _mbox(reader: Bounded, file: str, problem: Problem) -> Iterator[Raw]:
+    """Split at lines "From …" that follow an empty line and look like a separator."""
+    kept: list[bytes] = []
+    size, start, number, blank = 0, 1, 0, True
+    for at, line in enumerate(_lines(reader), 1):
+        if blank and line.startswith(b"From ") and (number == 0 or _FROM.match(line)):
+            if kept:
+                yield _bounded(b"".join(kept), file, start, number, problem)
+            kept, size, start, number = [], 0, at, number + 1
+        elif size <= MAX_MESSAGE:
+            # Writers quote "From " with ">"; RFC 4155 leaves open how, so one ">" is taken off.
+            line = line[1:] if line.startswith(b">From ") else line
+            kept.append(line)
+            size += len(line)
+        blank = line == b"\n"
+    if kept:
+        yield _bounded(b"".join(kept), file, start, number, problem)
+
+
+def _lines(reader: Bounded) -> Iterator[bytes]:
+    """Lines with LF ends, whatever the file has; a chunk may end within a CRLF."""
+    rest = b""
+    while chunk := reader.read(_LINE):
+        chunk = rest + chunk
+        rest = b"\r" if chunk.endswith(b"\r") else b""
+        chunk = chunk[: len(chunk) - len(rest)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = io.BytesIO(chunk).readlines()
+        if lines and not lines[-1].endswith(b"\n") and len(lines[-1]) < MAX_MESSAGE:
+            rest = lines.pop() + rest
+        yield from lines
+    if rest:
+        yield rest.replace(b"\r", b"\n")
+
+
+def parse(data: bytes) -> Message:
+    """A message; one nested too deeply is taken as its header and plain text."""
+    try:
+        return email.message_from_bytes(data)
+    except (RecursionError, ValueError, LookupError, AttributeError, TypeError, IndexError):
+        return _flat(data)
+
+
+def _flat(data: bytes) -> Message:
+    message = Message()
+    message.set_payload(data.decode("utf-8", "replace"))
+    return message
+
+
+def parts(message: Message) -> list[Message]:
+    """The message and its parts in order, the embedded messages' parts included; bounded."""
+    found: list[Message] = []
+    stack = [message]
+    while stack and len(found) < MAX_PARTS:
+        part = stack.pop()
+        found.append(part)
+        payload = part.get_payload()
+        if isinstance(payload, list):
+            stack += [p for p in reversed(payload) if isinstance(p, Message)]
+    return found
+
+
+def kind(part: Message) -> str:
+    """The part's type, "text/plain" where it is missing or nonsense."""
+    try:
+        return part.get_content_type()
+    except (TypeError, ValueError, AttributeError, IndexError):
+        return "text/plain"
+
+
+def text(part: Message, limit: int = 262_144) -> str:
+    """The text of a leaf part, decoded as far as it can be."""
+    data = content(part)[:limit]
+    try:
+        charset = part.get_content_charset() or "utf-8"
+        return data.decode(charset, "replace")
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return data.decode("utf-8", "replace")
+
+
+def content(part: Message) -> bytes:
+    """The bytes of a leaf part with its transfer encoding undone."""
+    try:
+        data = part.get_payload(decode=True)
+    except (ValueError, AssertionError, TypeError, LookupError, AttributeError, IndexError):
+        data = None
+    if isinstance(data, bytes):
+        return data
+    raw = part.get_payload()
+    return raw.encode("utf-8", "replace") if isinstance(raw, str) else b""
+
+
+def header(message: Message, name: str) -> str | None:
+    """A header field's first value: unfolded, decoded (RFC 2047), bounded; None where it is absent or empty."""
+    values = headers(message, name)
+    return values[0] if values else None
+
+
+def headers(message: Message, name: str) -> list[str]:
+    """All values of a header field that are not empty."""
+    found = []
+    for value in (message.get_all(name) or [])[:100]:
+        plain = decoded(value)
+        if plain:
+            found.append(plain)
+    return found
+
+
+def decoded(value: Any) -> str:
+    """A header value as one line of text."""
+    raw = str(value)[: MAX_HEADER * 4]
+    try:
+        pieces = decode_header(raw) if "=?" in raw else [(raw, None)]
+    except (HeaderParseError, ValueError, TypeError):
+        pieces = [(raw, None)]
+    made = ""
+    for piece, charset in pieces:
+        made += piece if isinstance(piece, str) else _decode(piece, charset)
+    # Bytes that are no UTF-8 come as lone surrogates, which no file may hold.
+    made = made.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return " ".join(made.split())[:MAX_HEADER]
+
+
+def _decode(piece: bytes, charset: str | None) -> str:
+    try:
+        return piece.decode(charset or "utf-8", "replace")
+    except LookupError:
+        return piece.decode("utf-8", "replace")
+
+
+def addresses(message: Message, name: str) -> list[str]:
+    """The addresses of a header field, domains in lower case; what is no address is left out."""
+    try:
+        pairs = getaddresses([str(v)[:MAX_HEADER] for v in (message.get_all(name) or [])[:20]])
+    except (ValueError, TypeError, IndexError, AttributeError):
+        return []
+    return [a for _, raw in pairs if (a := address(raw))]
+
+
+def address(raw: str | None) -> str | None:
+    """One address in its plain form: no brackets, domain in lower case; None if it is none."""
+    if not raw:
+        return None
+    found = raw.strip().strip("<>'\"").removeprefix("mailto:").strip().strip("<>")
+    local, at, domain = found.rpartition("@")
+    domain = domain.strip().rstrip(".").lower()
+    if not (at and local and domain) or len(found) > 320 or re.search(r"[\s<>,;:\\\"()\[\]]", domain):
+        return None
+    return f"{local.strip()}@{domain}"
+
+
+def domain_of(plain: str | None) -> str | None:
+    """The domain of an address."""
+    return plain.rpartition("@")[2] or None if plain and "@" in plain else None
+
+
+def date(message: Message, name: str = "Date") -> datetime | None:
+    """A date header in UTC; one without zone counts as UTC; None where it cannot be read."""
+    value = header(message, name)
+    return moment(value) if value else None
+
+
+def moment(value: str) -> datetime | None:
+    """An RFC 5322 date in UTC, or None."""
+    try:
+        when = parsedate_to_datetime(value)
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return None
+    return when if 1990 <= when.year <= 2100 else None
+
+
+def tags(value: str) -> dict[str, str]:
+    """A tag list (RFC 6376 section 3.2) such as a DKIM-Signature: name in lower case, value without blanks."""
+    pairs = (t.split("=", 1) for t in value.split(";")[:50] if "=" in t)
+    return {k.strip().lower(): "".join(v.split()) for k, v in pairs}
+
+
+def signatures(message: Message) -> list[tuple[str, str]]:
+    """Domain and selector of each DKIM-Signature, in order."""
+    found = (tags(v) for v in headers(message, "DKIM-Signature"))
+    return [(t["d"].lower().rstrip("."), t["s"].lower()) for t in found if t.get("d") and t.get("s")]
