@@ -75,7 +75,11 @@ def _options(args: list[str]) -> tuple[dict[str, str], list[str]]:
 def _run(lab: Lab, words: list[str]) -> int:
     if not words:
         raise LabError(f"run needs a command\n{USAGE}", where="smtplab lab")
-    told = {"SMTPLAB_LAB_ROOT": str(lab.root), "SMTPLAB_LAB_RESOLVER": lab.resolver, "SMTPLAB_LAB_TRUST": str(lab.trust)}
+    told = {
+        "SMTPLAB_LAB_ROOT": str(lab.root),
+        "SMTPLAB_LAB_RESOLVER": lab.resolver,
+        "SMTPLAB_LAB_TRUST": str(lab.trust),
+    }
     with subprocess.Popen(words, env={**os.environ, **told}) as process:
         return process.wait()
 
@@ -92,8 +96,7 @@ def _record(args: list[str]) -> int:
 def table(lab: Lab) -> str:
     """The services that stand, one a line: name, address, port; and where to look."""
     lines = [f"{name:<12} {address:<16} {port}" for name, address, port, _ in lab.services()]
-    for server in lab.world.name_servers:
-        lines.append(f"{server.name:<12} {server.address:<16} 53")
+    lines += [f"{server.name:<12} {server.address:<16} 53" for server in lab.world.name_servers]
     lines.append(f"{'resolver':<12} {lab.resolver:<16} 53")
     return "\n".join([*lines, "", f"logs and mail under {lab.root}; stop with Ctrl-C"])
 

@@ -77,7 +77,9 @@ class Lab:
     def __enter__(self) -> Self:
         require(*PROGRAMS)
         if not inside():
-            raise LabError("the lab runs only in its own network namespace", where="lab", do="Start it with: smtplab lab")
+            raise LabError(
+                "the lab runs only in its own network namespace", where="lab", do="Start it with: smtplab lab"
+            )
         self.root = self._make_root()
         try:
             self._start()
@@ -168,7 +170,7 @@ class Lab:
         return self.root / "certificates" / "ca.pem"
 
     def dkim_key(self, selector: str) -> bytes:
-        """Private key, PEM, of a selector: mx2026 (published), pr1 (not, while fault 2 stands), v1 (crm-vendor.example)."""
+        """Private key, PEM, of a selector: mx2026, pr1 (unpublished while fault 2 stands), v1 (crm-vendor.example)."""
         return private_pem(rsa_key(selector))
 
     def send(
@@ -190,9 +192,9 @@ class Lab:
         """
         address = self.addresses[instance]
         client = source or self.addresses["office" if user else "app"]
-        port = 587 if user else 25
+        host, port = (f"{instance}.{self.world.domain}", 587) if user else (address, 25)
         try:
-            with smtplib.SMTP(f"{instance}.{self.world.domain}" if user else address, port, "client.meridian.example", 30, (client, 0)) as smtp:
+            with smtplib.SMTP(host, port, "client.meridian.example", 30, (client, 0)) as smtp:
                 if user:
                     smtp.starttls(context=ssl.create_default_context(cafile=str(self.trust)))
                     smtp.login(user, self.world.users[user])

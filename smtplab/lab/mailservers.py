@@ -111,7 +111,8 @@ def doveconf(root: Path) -> str:
     """`doveconf -n` with the paths of a usual installation, without the lines that name this machine."""
     text = run("doveconf", "-n", "-c", root / "dovecot" / "dovecot.conf")
     lines = [line for line in text.splitlines() if not line.startswith("# ") or line.startswith("# 2")]
-    text = "\n".join(line for line in lines if not line.startswith(("base_dir", "state_dir", "log_path", "instance_name")))
+    ours_alone = ("base_dir", "state_dir", "log_path", "instance_name")
+    text = "\n".join(line for line in lines if not line.startswith(ours_alone))
     for ours, theirs in {
         f"{root}/spool/mail": "/var/spool/postfix",
         f"{root}/certificates": "/etc/ssl/mail",

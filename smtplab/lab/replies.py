@@ -55,10 +55,12 @@ def rules(world: World) -> list[Rule]:
         data = tomllib.loads(world.read("replies.toml"))["reply"]
         return [
             Rule(
-                one["provider"],
-                one["stage"],
-                one["text"].strip(),
-                *(re.compile(one.get(word, ""), re.IGNORECASE) for word in ("client", "sender", "recipient")),
+                provider=one["provider"],
+                stage=one["stage"],
+                text=one["text"].strip(),
+                client=re.compile(one.get("client", "")),
+                sender=re.compile(one.get("sender", ""), re.IGNORECASE),
+                recipient=re.compile(one.get("recipient", ""), re.IGNORECASE),
                 once=float(one.get("once", 0.0)),
             )
             for one in data
@@ -76,6 +78,7 @@ class Refusals:
         self.seen: dict[tuple[str, str, str], float] = {}
 
     async def start(self) -> asyncio.Server:
+        """Listen for Postfix."""
         return await asyncio.start_server(self.session, "127.0.0.1", PORT)
 
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from smtplab.lab.replies import Refusals
@@ -28,10 +28,12 @@ class Services:
         self.servers: list[asyncio.Server] = []
 
     def start(self) -> None:
+        """Listen; raises OSError when an address is taken."""
         self.thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self.loop).result(10)
 
     def stop(self) -> None:
+        """Hang up on everyone and end the thread."""
         if self.thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._stop(), self.loop).result(10)
             self.loop.call_soon_threadsafe(self.loop.stop)
@@ -56,7 +58,7 @@ class Services:
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-def serve(body: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]:
+def serve(body: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     """A handler that serves one policy file (RFC 8461 section 3.3) and 404 elsewhere."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
