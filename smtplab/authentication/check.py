@@ -99,9 +99,10 @@ def _under(path: tuple[str, ...], term: str) -> bool:
 def _dkim(evidence: AuthEvidence) -> Iterator[Finding]:
     for key in evidence.dkim:
         yield from _key(key)
-    for domain in sorted(set(evidence.domains) - {k.domain for k in evidence.dkim}):
-        tried = common_selectors()
-        empty = evidence.tried.get(domain, 0)
+    tried = common_selectors()
+    for domain, empty in sorted(evidence.tried.items()):
+        if any(k.domain == domain for k in evidence.dkim):
+            continue
         yield Finding("dkim.selectors.unknown", domain, (), domain=domain, count=empty, total=len(tried), tried=tried)
 
 

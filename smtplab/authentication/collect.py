@@ -54,7 +54,7 @@ class AuthEvidence:
             if (r := d.record)
             for a in (*r.rua, *r.ruf)
         ]
-        return pd.DataFrame(dict.fromkeys(rows), columns=["domain", "address", "consent"])
+        return pd.DataFrame(list(dict.fromkeys(rows)), columns=["domain", "address", "consent"])
 
     def spf_terms(self, domain: str) -> pd.DataFrame:
         """The SPF terms of a domain in order: lookup, term, in, authorises, note; lookup NA where it costs none."""
@@ -98,7 +98,9 @@ async def _collect(
     keys = await asyncio.gather(
         *(dkim.collect(network, d, s, _seen(inventory, d, s)) for d in domains for s in sorted(inventory.selectors(d)))
     )
-    bare = [d for d in domains if not inventory.selectors(d)]
+    signed = [d for d in domains if inventory.selectors(d)]
+    # A signature of the domain above serves its subdomains as well, so nothing is guessed for them.
+    bare = [d for d in domains if not any(d == s or d.endswith(f".{s}") for s in signed)]
     guessed = [k for keys in await asyncio.gather(*(_guess(case, d) for d in bare)) for k in keys]
     tried = {d: sum(k.state is State.ABSENT for k in guessed if k.domain == d) for d in bare}
     # Silence at a guessed name proves nothing, so only what exists is kept.

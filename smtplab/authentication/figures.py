@@ -37,7 +37,8 @@ def spf_tree(evidence: AuthEvidence, domain: str) -> go.Figure:
     figure.add_vline(x=MAX_LOOKUPS + 0.5, line_color=theme.colour("critical"), line_dash="dash")
     order = [_label(t.text, t.depth, t.lookup) for t in costly]
     figure.update_layout(yaxis={"categoryorder": "array", "categoryarray": order[::-1], "side": "left"})
-    beyond = [t for t in costly if t.lookup > MAX_LOOKUPS]
+    # The term of the domain's own record comes first: that is the line its owner can move or remove.
+    beyond = sorted((t for t in costly if t.lookup > MAX_LOOKUPS), key=lambda t: (t.depth, t.lookup))
     title = (
         f"{beyond[0].text} is look-up {beyond[0].lookup}: receivers stop after {MAX_LOOKUPS}"
         if beyond
@@ -117,6 +118,7 @@ def policy_table(evidence: AuthEvidence) -> go.Figure:
             ygap=3,
         )
     )
+    figure.update_yaxes(autorange="reversed")
     open_ = sum(v == "none" for row in values for v in row)
     title = "Forged mail in our name is delivered" if open_ else "Forged mail in our name is refused or goes to spam"
     alt = "; ".join(f"{d.domain}: {', '.join(v)}" for d, v in zip(rows, values, strict=True))

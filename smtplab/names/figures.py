@@ -43,6 +43,7 @@ def disagreement(evidence: NamesEvidence) -> go.Figure:
             ygap=3,
         )
     )
+    figure.update_yaxes(autorange="reversed")
     stale = [f"{n} of {z.domain}" for z in zones for n in z.stale() if z.differing()]
     title = f"{', '.join(stale)} answers from an old zone" if stale else "All authoritative servers say the same"
     alt = "; ".join(f"{label}: {', '.join(t)}" for label, t in zip(labels, words, strict=True))

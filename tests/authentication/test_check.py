@@ -208,3 +208,9 @@ def test_figures_state_what_they_show(tmp_path: Path) -> None:
     )
     assert "reject, none, none" in figures.policy_table(evidence).layout.meta["alt"]
     assert evidence.spf_terms(DOMAIN)["lookup"].max() == 12
+
+
+def test_report_addresses_say_who_agreed(tmp_path: Path) -> None:
+    names = zone(_dmarc="v=DMARC1; p=reject; rua=mailto:own@corp.example,mailto:x@desk.example")
+    table = collect(tmp_path / "case", names).report_addresses()
+    assert table["consent"].tolist() == ["own", "not authorised"]
