@@ -22,6 +22,7 @@ from smtplab.errors import CaseError
 VERSION = 1
 SOURCE_KINDS = ("logs", "bounces", "dmarc", "tls_reports", "events", "messages", "configuration")
 ROLES = ("outbound", "mx", "submission", "imap", "pop3")
+SET_KEYS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
 MATCH_KEYS = ("sender", "sender_domain", "source_ip", "category", "message_id", "dkim_domain")
 _NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 _SPAN = re.compile(r"^(\d{1,6})\s*(s|m|h|d)$")
@@ -39,12 +40,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Stream:
-    """A kind of mail and how to know it; `late_after` seconds, None where lateness does not matter."""
+    """A kind of mail and how to know it; `late_after` seconds, None where lateness does not matter.
+
+    `sets` fills in what no log line tells of it: source_ip, header_from, dkim_domain, dkim_selector.
+    """
 
     name: str
     match: Mapping[str, str] = field(default_factory=dict)
     campaign: str = ""
     late_after: float | None = None
+    sets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -238,12 +243,16 @@ def _stream(section: _Section) -> Stream:
     match = section.section("match")
     keys = {k: match.take(k, str, "") for k in MATCH_KEYS}
     match.done()
+    sets = section.section("sets")
+    fills = {k: v for k in SET_KEYS if (v := sets.take(k, str, ""))}
+    sets.done()
     late = section.take("late_after", str, "")
     stream = Stream(
         name=section.take("name", str, ""),
         match={k: v for k, v in keys.items() if v},
         campaign=section.take("campaign", str, ""),
         late_after=_span(late) if late else None,
+        sets=fills,
     )
     section.done()
     if not stream.name or not stream.match:

@@ -1,0 +1,27 @@
+"""Which mailbox provider is behind a recipient domain or an MX host."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+
+@cache
+def _table() -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    raw = tomllib.loads((resources.files("smtplab") / "data" / "providers.toml").read_text("utf-8"))
+    domains = {d: name for name, row in raw.items() for d in row["domains"]}
+    return domains, tuple((mx, name) for name, row in raw.items() for mx in row["mx"])
+
+
+@cache
+def provider(domain: str, relay_host: str = "") -> str:
+    """The provider of a recipient domain (by name, else by the MX host that took the mail), else the domain itself."""
+    domains, suffixes = _table()
+    if found := domains.get(domain.lower()):
+        return found
+    host = relay_host.lower().rstrip(".")
+    for suffix, name in suffixes:
+        if host == suffix or host.endswith(f".{suffix}"):
+            return name
+    return domain.lower()
