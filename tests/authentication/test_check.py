@@ -126,7 +126,9 @@ KEYS: list[tuple[str, str, Severity]] = [
 ]
 
 
-@pytest.mark.parametrize(("record", "code", "severity"), KEYS)
+@pytest.mark.parametrize(
+    ("record", "code", "severity"), KEYS, ids=[f"{code}-{i}" for i, (_, code, _) in enumerate(KEYS)]
+)
 def test_each_fault_of_a_key_has_its_code(tmp_path: Path, record: str, code: str, severity: Severity) -> None:
     names = zone(**{"": "v=spf1 -all", "s1._domainkey": record})
     (found,) = authentication.check(collect(tmp_path / "case", names, seen="s1")).of("dkim.")
