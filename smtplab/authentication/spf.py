@@ -228,6 +228,8 @@ class _Walk:
             if answer.state is State.UNKNOWN:
                 self.unknown.append(target)
             void = answer.absent
+            if len(answer.records) > MAX_LOOKUPS:
+                self.error = self.error or f"{domain}: {term.raw} finds {len(answer.records)} MX, more than ten"
             hosts = [r.split()[-1] for r in answer.records][:MAX_LOOKUPS]
         found: list[str] = []
         for host in hosts:
