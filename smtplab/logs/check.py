@@ -123,7 +123,7 @@ def _accounts(evidence: LogEvidence) -> Iterator[Finding]:
             continue
         usual = {_network(a) for a in fine[fine["time"] < failed["time"].min()]["client_ip"].dropna()}
         later = fine[fine["time"] >= failed["time"].min()]
-        strange = later[~later["client_ip"].map(lambda a: _network(a) in usual)]
+        strange = later[[_network(a) not in usual for a in later["client_ip"]]]
         if strange.empty:
             continue
         since = strange["time"].min()

@@ -230,7 +230,7 @@ def _final(row: dict[str, Any], began: Any, expired: bool, case: Case, origin: s
         "dkim_domain",
         "dkim_selector",
         "provenance",
-    ]  # noqa: E501
+    ]
     return {
         **{k: row.get(k) for k in copied},
         "time": began,

@@ -1,0 +1,5 @@
+"""`python -m smtplab`."""
+
+from smtplab.cli import main
+
+main()
