@@ -102,6 +102,10 @@ class Lab:
             root.mkdir(parents=True, exist_ok=True)
             if any(root.iterdir()):
                 raise LabError("the folder is not empty", where=root, do="Name an empty or a new one")
+            for folder in root.parents:
+                if not folder.stat().st_mode & 0o001:
+                    what = f"the servers' users cannot enter {folder}"
+                    raise LabError(what, where=root, do="Name a folder that everyone may enter")
         root.chmod(0o755)
         return root
 

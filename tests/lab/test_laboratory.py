@@ -120,18 +120,28 @@ def test_nothing_is_left_behind(seen) -> None:
     assert left_over(seen["root"]) == []
 
 
-def test_a_lab_told_to_stop_cleans_up(tmp_path) -> None:
-    command = [sys.executable, "-m", "smtplab.lab", "up", "--directory", str(tmp_path / "lab")]
+def test_a_folder_that_the_servers_cannot_enter_is_refused(tmp_path) -> None:
+    tmp_path.chmod(0o700)
+    command = [sys.executable, "-m", "smtplab.lab", "run", "--directory", str(tmp_path / "lab"), "--", "true"]
+    done = subprocess.run(command, capture_output=True, **HERE)
+    assert done.returncode == 2
+    assert b"cannot enter" in done.stderr
+
+
+def test_a_lab_told_to_stop_cleans_up() -> None:
+    command = [sys.executable, "-m", "smtplab.lab", "up"]
     options = {key: HERE[key] for key in ("cwd", "env")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         for line in process.stdout:
             if line.startswith(b"logs and mail under"):
+                root = line.split(b" under ")[1].split(b";")[0].decode()
                 break
-        assert left_over(str(tmp_path / "lab"))
+        assert left_over(root)
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     assert process.returncode == 0
+    assert not Path(root).exists()
     end = time.monotonic() + 5
-    while left_over(str(tmp_path / "lab")) and time.monotonic() < end:
+    while left_over(root) and time.monotonic() < end:
         time.sleep(0.1)
-    assert left_over(str(tmp_path / "lab")) == []
+    assert left_over(root) == []
