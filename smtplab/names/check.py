@@ -102,6 +102,6 @@ def _zone(zone: Zone) -> Iterator[Finding]:
         )
     if not differing and len(serials) > 1:
         yield Finding("names.propagation.ok", zone.domain, seen, domain=zone.domain, count=len(serials))
-    low = [f"{t} {ttl} s" for t in ("TXT", "MX") if (ttl := zone.ttl(t)) is not None and ttl < LOW_TTL]
+    low = [f"{t} {ttl} s" for t in ("TXT", "MX", "A") if (ttl := zone.ttl(t)) is not None and ttl < LOW_TTL]
     if low:
         yield Finding("names.ttl.low", zone.domain, seen, domain=zone.domain, ttls=low)

@@ -15,7 +15,9 @@ from spftrace.parser import parse
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
 
-TYPES = ("SOA", "TXT", "MX")
+TYPES = ("SOA", "TXT", "MX", "A")
+COMPARED = ("TXT", "MX")
+"""Types that decide about mail; A is asked for its TTL."""
 MAX_SERVERS = 13
 
 
@@ -43,7 +45,7 @@ class Zone:
     def differing(self) -> list[str]:
         """Record types of which two servers give different answers; unknown answers differ from nothing."""
         made = []
-        for rtype in ("TXT", "MX"):
+        for rtype in COMPARED:
             said = {a.records for _, ip in self.servers if (a := self.answers[ip, rtype]).state is not State.UNKNOWN}
             if len(said) > 1:
                 made.append(rtype)
