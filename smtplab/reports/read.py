@@ -58,7 +58,8 @@ def read(case: Case) -> ReportEvidence:
 
     def build() -> dict[str, pd.DataFrame]:
         made = _read([(f, case.rel(f)) for f in files])
-        return {**made, "failures": pd.DataFrame({"n": [made.pop("failed")]})}
+        failed = made.pop("failed")
+        return {**made, "failures": pd.DataFrame({"n": [failed]})}
 
     tables = case.cached("reports", files, build)
     return ReportEvidence(
