@@ -1,0 +1,22 @@
+"""What came back, and why? Bounces (RFC 3464), complaints (RFC 5965), auto-replies (RFC 3834), delay notices."""
+
+from smtplab.bounces.check import check, sightings
+from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
+from smtplab.bounces.outcomes import outcomes
+from smtplab.bounces.read import KINDS, BounceEvidence, read, read_paths
+from smtplab.bounces.sort import Sorted, sort
+
+__all__ = [
+    "KINDS",
+    "BounceEvidence",
+    "Sorted",
+    "by_reason_and_provider",
+    "check",
+    "matrix",
+    "outcomes",
+    "over_time",
+    "read",
+    "read_paths",
+    "sightings",
+    "sort",
+]

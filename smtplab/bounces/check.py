@@ -1,0 +1,135 @@
+"""What the bounce mailbox says that someone should act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from smtplab import mail
+from smtplab.bounces.read import BounceEvidence
+from smtplab.findings import Finding, Findings
+from smtplab.tables import Sighting
+
+SEEN_OFTEN = 3
+"""Messages that must show a selector before it counts as in use: backscatter may name our domain too."""
+SMALL = 5
+"""Unknown addresses below which a list is counted with the other small ones."""
+OURS = ("authfailure", "requireptr", "blocked", "badreputation", "speeding", "toomanyconn", "failedstarttls")
+"""Reasons that our own fault causes: never a reason to remove a recipient."""
+
+
+def check(evidence: BounceEvidence) -> Findings:
+    """Findings on what came back; all low or below, since the logs tell of the same losses with their cause."""
+    return Findings(_all(evidence))
+
+
+def _all(evidence: BounceEvidence) -> Iterator[Finding]:
+    where = next(iter(evidence.domains), "this mailbox")
+    unread = int(evidence.problems["records"].sum())
+    if unread:
+        files = tuple(dict.fromkeys(evidence.problems["file"].dropna()))
+        yield Finding("bounces.unreadable", where, files, count=unread, files=len(files))
+    if evidence.messages.empty:
+        yield Finding("bounces.missing", where)
+        return
+    none = evidence.messages[evidence.messages["kind"] == "none"]
+    if len(none):
+        share = f"{len(none) / len(evidence.messages):.1%}"
+        yield Finding("bounces.other", where, _files(none), count=len(none), share=share)
+    failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
+    if failed.empty:
+        yield Finding("bounces.failures.none", where, (), count=len(evidence.messages))
+    else:
+        yield from _failed(evidence, failed, where)
+    complaints = evidence.bounces[(evidence.bounces["kind"] == "complaint")]
+    if len(complaints):
+        abuse = complaints[complaints["feedback_type"] == "abuse"]
+        lists = _counts(complaints["campaign"].fillna("no list named"))
+        yield Finding("bounces.complaints", where, _files(abuse), count=len(complaints), lists=lists)
+
+
+def _failed(evidence: BounceEvidence, failed: pd.DataFrame, where: str) -> Iterator[Finding]:
+    unknown = failed[failed["reason"] == "userunknown"]
+    lists = failed["campaign"].fillna("mail without a list")
+    small = lists.map(unknown.groupby(lists[unknown.index]).size()).fillna(0) < SMALL
+    for campaign, part in failed.groupby(lists.mask(small, "smaller lists")):
+        gone = part[part["reason"] == "userunknown"]
+        if len(gone):
+            yield Finding(
+                "bounces.userunknown",
+                str(campaign),
+                _files(gone),
+                list=str(campaign),
+                count=len(gone),
+                share=f"{len(gone) / len(part):.0%}",
+            )
+    ours = failed[failed["reason"].isin(OURS)]
+    remove = failed[failed["permanent"].fillna(False).astype(bool) & ~failed["reason"].isin(OURS)]
+    yield Finding(
+        "bounces.suppression",
+        where,
+        _files(unknown),
+        remove=remove["recipient"].nunique(),
+        keep=ours["recipient"].nunique(),
+        total=failed["recipient"].nunique(),
+    )
+    yield from _unseen(evidence, failed)
+
+
+def _unseen(evidence: BounceEvidence, failed: pd.DataFrame) -> Iterator[Finding]:
+    """Mail in our name that another's server sent: no log of ours has it."""
+    if not evidence.domains:
+        return
+    ours = failed["header_from"].map(lambda d: within(d, evidence.domains))
+    by_us = failed["reporting_mta"].map(lambda h: within(h, evidence.domains))
+    envelope = failed["sender"].map(
+        lambda a: within(mail.domain_of(a) if isinstance(a, str) else None, evidence.domains)
+    )
+    lost = failed[ours & ~by_us & ~envelope & failed["reporting_mta"].notna()]
+    for mta, part in lost.groupby("reporting_mta"):
+        yield Finding(
+            "bounces.source.unseen",
+            str(mta),
+            _files(part),
+            mta=str(mta),
+            count=part["recipient"].nunique(),
+            domains=sorted(part["header_from"].unique()),
+            signed_by=sorted(part["dkim_domain"].dropna().unique()) or ["nobody"],
+            reasons=_counts(part["reason"]),
+        )
+
+
+def within(domain: object, domains: Iterable[str]) -> bool:
+    """Whether a domain is one of `domains` or lies below one."""
+    if not isinstance(domain, str):
+        return False
+    plain = domain.lower().rstrip(".")
+    return any(plain == d or plain.endswith(f".{d}") for d in domains)
+
+
+def _counts(values: pd.Series, most: int = 5) -> list[str]:
+    counted = values.value_counts()
+    return [f"{name} ({int(n):,})" for name, n in sorted(counted.items(), key=lambda p: (-p[1], str(p[0])))[:most]]
+
+
+def _files(part: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(sorted(part["file"].dropna().unique())[:20])
+
+
+def sightings(evidence: BounceEvidence) -> list[Sighting]:
+    """Recipient domains, selectors that returned messages carry, and our own addresses that receivers quote."""
+    where = "bounces"
+    table = evidence.bounces
+    domains = table.loc[table["kind"].isin(["bounce", "delay", "success"]), "recipient"].dropna().map(mail.domain_of)
+    found = [Sighting("recipient_domain", str(d), where=where, count=int(n)) for d, n in domains.value_counts().items()]
+    signed = evidence.returned["signatures"].dropna().str.split().explode()
+    for one, count in signed.value_counts().items():
+        domain, _, selector = str(one).rpartition("/")
+        if count >= SEEN_OFTEN and domain:
+            found.append(Sighting("selector", selector, domain, where, int(count)))
+    if evidence.domains:
+        ours = table[table["reporting_mta"].map(lambda h: within(h, evidence.domains))]
+        for ip, count in ours["source_ip"].dropna().value_counts().items():
+            found.append(Sighting("outbound", str(ip), where=where, count=int(count)))
+    return sorted(found)

@@ -1,0 +1,96 @@
+"""Figures of bounces: why mail came back, from whom, and when."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from smtplab import mail, providers, theme
+from smtplab.bounces.read import KINDS, BounceEvidence
+
+_MOST_PROVIDERS = 9
+_MOST_REASONS = 14
+_ROLES = {
+    "bounce": "lost", "delay": "late", "complaint": "critical", "auto-reply": "pending", "success": "accepted",
+    "none": "unknown",
+}  # fmt: skip
+
+
+def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
+    """Recipients returned, a row a reason, a column a mailbox provider."""
+    failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
+    if failed.empty:
+        return theme.missing("Nothing came back", "The case holds no bounce.")
+    cells = matrix(evidence)
+    total = int(cells.to_numpy().sum())
+    worst = cells.stack()
+    reason, provider = worst.idxmax()
+    figure = go.Figure(
+        go.Heatmap(
+            z=cells.to_numpy().tolist(),
+            x=list(cells.columns),
+            y=list(cells.index),
+            text=[[f"{n:,}" if n else "" for n in row] for row in cells.to_numpy().tolist()],
+            texttemplate="%{text}",
+            colorscale=theme.scale("lost"),
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertemplate="%{y} at %{x}: %{z:,} recipients",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(type="category", side="top")
+    title = f"{total:,} recipients came back; most, {int(worst.max()):,}, with {reason} at {provider}"
+    rows = "; ".join(f"{r}: " + ", ".join(f"{p} {n:,}" for p, n in row.items() if n) for r, row in cells.iterrows())
+    return theme.finish(figure, title=title, alt=f"{title}. {rows}", source="bounces", height=170 + 28 * len(cells))
+
+
+def matrix(evidence: BounceEvidence) -> pd.DataFrame:
+    """Returned recipients by reason (rows) and provider (columns), most first; the rest as "others"."""
+    failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
+    names = failed["recipient"].map(
+        lambda a: providers.provider(mail.domain_of(a) or "unknown") if isinstance(a, str) else "unknown"
+    )
+    reasons = failed["reason"].fillna("undefined").astype(object)
+    names, reasons = _top(names, _MOST_PROVIDERS), _top(reasons, _MOST_REASONS)
+    cells = pd.crosstab(reasons, names)
+    rows = sorted(cells.index, key=lambda r: (r == "others", -int(cells.loc[r].sum()), str(r)))
+    columns = sorted(cells.columns, key=lambda c: (c == "others", -int(cells[c].sum()), str(c)))
+    return cells.loc[rows, columns]
+
+
+def _top(values: pd.Series, most: int) -> pd.Series:
+    counted = values.value_counts()
+    keep = sorted(counted.index, key=lambda v: (-int(counted[v]), str(v)))[:most]
+    return values.where(values.isin(keep), "others")
+
+
+def over_time(evidence: BounceEvidence) -> go.Figure:
+    """Reports a day, by what they are."""
+    dated = evidence.messages.dropna(subset=["time"])
+    if dated.empty:
+        return theme.missing("Nothing came back", "The case holds no bounce mailbox.")
+    days = dated["time"].dt.floor("D")
+    every = pd.date_range(days.min(), days.max(), freq="D")
+    rule = f"{max(1, -(-len(every) // 300))}D"
+    figure = go.Figure()
+    said = []
+    for kind in KINDS:
+        part = days[dated["kind"] == kind]
+        if part.empty:
+            continue
+        counts = part.value_counts().reindex(every, fill_value=0).resample(rule).sum()
+        said.append(f"{kind} {len(part):,}")
+        figure.add_bar(
+            x=[f"{d:%Y-%m-%d}" for d in counts.index],
+            y=[int(n) for n in counts],
+            name=kind,
+            marker_color=theme.colour(_ROLES[kind]),
+            hovertemplate="%{x}: %{y:,}",
+        )
+    figure.update_layout(barmode="stack", bargap=0.08)
+    peak = days.value_counts().sort_index()
+    title = f"Most came back on {peak.idxmax():%d %B}: {int(peak.max()):,} messages"
+    alt = f"{title}. From {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}: " + ", ".join(said)
+    return theme.finish(figure, title=title, alt=alt, y="messages a day", source="bounces")

@@ -1,0 +1,124 @@
+"""The message that came back within a report: whose it was, who signed it, and where it left from."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import Message
+
+from smtplab import mail
+
+_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_COPY = re.compile(
+    r"(?im)^(-{2,} ?(below this line|this is a copy|included is a copy|original message|your message|"
+    r"the header|message header|returned message|forwarded message|unsent message).{0,80}"
+    r"|.{0,40}(copy of (the|your) message|original message (headers )?follows|text of your message).{0,60})$"
+)
+_FIRST = re.compile(
+    r"(?m)^(Return-Path|Received|From|Date|Message-ID|DKIM-Signature|Subject|To|X-[A-Za-z-]{1,40}):", re.I
+)
+_IP = re.compile(r"\[(?:IPv6:)?([0-9a-fA-F.:]{3,45})\]")
+_BRACKETED_HOST = re.compile(r"\bhost \S{1,255}?\[[0-9a-fA-F.:]{3,45}\]")
+_CAMPAIGN = ("X-Campaign", "X-Campaign-Id", "X-CampaignID", "X-Mailing-Id")
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Headers of the returned message; `signatures` are domain and selector of each DKIM-Signature."""
+
+    message_id: str | None = None
+    sent: datetime | None = None
+    sender: str | None = None
+    author: str | None = None
+    recipients: tuple[str, ...] = ()
+    subject: str | None = None
+    campaign: str | None = None
+    list_id: str | None = None
+    signatures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def header_from(self) -> str | None:
+        """Domain of the author."""
+        return mail.domain_of(self.author)
+
+    def signature(self) -> tuple[str | None, str | None]:
+        """Domain and selector of the signature that counts most: the author's own, else the first."""
+        domain = self.header_from or ""
+        mine = [s for s in self.signatures if s[0] == domain or domain.endswith(f".{s[0]}")]
+        return next(iter(mine or self.signatures), (None, None))
+
+
+def read(parts: list[Message], notice: str) -> Returned | None:
+    """The returned message: a part of its own, or a copy at the end of the notice's text."""
+    for index, part in enumerate(parts):
+        if mail.kind(part) not in _TYPES or index == 0:
+            continue
+        payload = part.get_payload()
+        if isinstance(payload, list) and payload and isinstance(payload[0], Message):
+            return of(payload[0])
+        return of(mail.parse(mail.content(part).lstrip()))
+    _, copy = split(notice)
+    return of(mail.parse(copy.encode())) if copy else None
+
+
+def split(text: str) -> tuple[str, str]:
+    """A notice's own words, and the copy of the message below them ("" without one)."""
+    found = _COPY.search(text)
+    if not found:
+        return text, ""
+    start = _FIRST.search(text, found.end())
+    return text[: found.start()], text[start.start() :] if start else ""
+
+
+def of(message: Message) -> Returned:
+    """The headers that matter of a returned message."""
+    identifier = (mail.header(message, "Message-ID") or "").strip().strip("<>").strip()
+    list_id = mail.header(message, "List-Id") or ""
+    list_id = list_id.rpartition("<")[2].rstrip("> ").strip() if "<" in list_id else list_id
+    return Returned(
+        message_id=identifier or None,
+        sent=mail.date(message),
+        sender=mail.address(mail.header(message, "Return-Path")),
+        author=next(iter(mail.addresses(message, "From")), None),
+        recipients=tuple(mail.addresses(message, "To")),
+        subject=mail.header(message, "Subject"),
+        campaign=_campaign(message) or list_id or None,
+        list_id=list_id or None,
+        signatures=tuple(mail.signatures(message)[:10]),
+    )
+
+
+def _campaign(message: Message) -> str | None:
+    """A campaign header, else the first field of Feedback-ID, where senders put it."""
+    named = next((v for n in _CAMPAIGN if (v := mail.header(message, n))), None)
+    return named or (mail.header(message, "Feedback-ID") or "").partition(":")[0].strip() or None
+
+
+def source_ip(report: Message, diagnostic: str | None, reporting_mta: str | None) -> str | None:
+    """The address that the refused message left from, where the report lets it be known.
+
+    The receiver often quotes it in its reply; else it is the reporting server's, known from the Received line
+    of the report it sent us.
+    """
+    quoted = _BRACKETED_HOST.sub("", diagnostic or "")
+    if found := next(iter(_addresses(_IP.findall(quoted))), None):
+        return found
+    host = (reporting_mta or "").lower().rstrip(".")
+    for line in mail.headers(report, "Received")[:3]:
+        head = line.partition(" by ")[0]
+        if host and host in head.lower():
+            return next(iter(_addresses(_IP.findall(head))), None)
+    return None
+
+
+def _addresses(found: Iterable[str]) -> Iterable[str]:
+    for text in found:
+        try:
+            ip = ipaddress.ip_address(text)
+        except ValueError:
+            continue
+        if not (ip.is_loopback or ip.is_unspecified or ip.is_link_local):
+            yield str(ip)
