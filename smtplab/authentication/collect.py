@@ -16,6 +16,9 @@ from smtplab.net.dns import State
 from smtplab.tables import Inventory
 
 CASE_TOML = "case.toml"
+MAX_SELECTORS = 50
+"""Selectors asked for, of each domain; evidence is written by strangers, who may name thousands."""
+MAX_ADDRESSES = 200
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,14 @@ class AuthEvidence:
     dmarc: tuple[Dmarc, ...]
     verdicts: pd.DataFrame
     tried: dict[str, int]
+    left_out: int = 0
+    """Selectors and addresses not asked for, because there were too many."""
 
     def __repr__(self) -> str:
-        return f"AuthEvidence({len(self.spf)} domains, {len(self.dkim)} DKIM keys, {len(self.outbound)} addresses)"
+        more = f"; {self.left_out:,} more not asked for" if self.left_out else ""
+        return (
+            f"AuthEvidence({len(self.spf)} domains, {len(self.dkim)} DKIM keys, {len(self.outbound)} addresses{more})"
+        )
 
     def published(self) -> pd.DataFrame:
         """A row a domain: its SPF record, look-ups and empty look-ups in the worst case, what its end says."""
@@ -84,7 +92,7 @@ class AuthEvidence:
 
 def collect(case: Case, inventory: Inventory) -> AuthEvidence:
     """Ask for all records of the inventory's domains, selectors and outbound addresses."""
-    domains, outbound = inventory.domains(), inventory.outbound()
+    domains, outbound = inventory.domains(), inventory.outbound()[:MAX_ADDRESSES]
     if case.tape:
         case.network.demand("dns")
     return case.network.run(_collect(case, inventory, domains, outbound))
@@ -94,9 +102,12 @@ async def _collect(
     case: Case, inventory: Inventory, domains: tuple[str, ...], outbound: tuple[str, ...]
 ) -> AuthEvidence:
     network = case.network
+    selectors = {d: inventory.selectors(d)[:MAX_SELECTORS] for d in domains}
+    left_out = len(inventory.outbound()) - len(outbound)
+    left_out += sum(len(inventory.selectors(d)) - len(selectors[d]) for d in domains)
     records = await asyncio.gather(*(spf.collect(network, d) for d in domains))
     keys = await asyncio.gather(
-        *(dkim.collect(network, d, s, _seen(inventory, d, s)) for d in domains for s in sorted(inventory.selectors(d)))
+        *(dkim.collect(network, d, s, _seen(inventory, d, s)) for d in domains for s in sorted(selectors[d]))
     )
     signed = [d for d in domains if inventory.selectors(d)]
     # A signature of the domain above serves its subdomains as well, so nothing is guessed for them.
@@ -110,7 +121,7 @@ async def _collect(
     results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
     rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
     verdicts = pd.DataFrame(rows, columns=["domain", "address", "result", "lookups", "voids"])
-    return AuthEvidence(domains, outbound, tuple(records), tuple(found), tuple(policies), verdicts, tried)
+    return AuthEvidence(domains, outbound, tuple(records), tuple(found), tuple(policies), verdicts, tried, left_out)
 
 
 def _seen(inventory: Inventory, domain: str, selector: str) -> str:

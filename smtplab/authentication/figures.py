@@ -11,6 +11,8 @@ from smtplab import theme
 from smtplab.authentication.collect import AuthEvidence
 from smtplab.authentication.spf import MAX_LOOKUPS
 
+MAX_BARS = 15
+
 
 def spf_tree(evidence: AuthEvidence, domain: str) -> go.Figure:
     """The terms that cost look-ups, in order, as a staircase against the limit of ten."""
@@ -57,7 +59,7 @@ def _label(text: str, depth: int, lookup: int) -> str:
 def networks_seen(evidence: AuthEvidence, outcomes: pd.DataFrame, domain: str) -> go.Figure:
     """Each address that really sends, by recipients, coloured by what SPF of the domain says to it."""
     record = next((r for r in evidence.spf if r.domain == domain), None)
-    seen = outcomes["source_ip"].dropna().value_counts().head(15)
+    seen = outcomes["source_ip"].dropna().value_counts().head(MAX_BARS)
     if record is None or seen.empty:
         return theme.missing("No sending address is known", "Logs, events or case.toml would name them.")
     said = {ip: _said(ip, record.reachable(), record.unreachable()) for ip in seen.index}
@@ -81,7 +83,10 @@ def networks_seen(evidence: AuthEvidence, outcomes: pd.DataFrame, domain: str) -
 
 
 def _said(address: str, reachable: list[str], unreachable: list[str]) -> str:
-    ip = ipaddress.ip_address(address)
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return "not authorised"
 
     def holds(networks: list[str]) -> bool:
         return any(ip in n for n in map(ipaddress.ip_network, networks) if n.version == ip.version)

@@ -19,6 +19,7 @@ NULL_MX = ("0 .",)
 """RFC 7505: this domain takes no mail."""
 MAX_RECIPIENT_DOMAINS = 200
 MAX_PTR = 10
+MAX_ADDRESSES = 200
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ async def _collect(case: Case, inventory: Inventory) -> NamesEvidence:
     mx = await asyncio.gather(*(query(network, d, "MX") for d in domains))
     hosts = await asyncio.gather(*(_host(network, a.name, r) for a in mx for r in a.records if a.records != NULL_MX))
     named = {ip: h.name for h in case.hosts if "outbound" in h.roles for ip in h.addresses}
-    outbound = await asyncio.gather(*(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()))
+    outbound = await asyncio.gather(
+        *(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()[:MAX_ADDRESSES])
+    )
     zones = await asyncio.gather(*(propagation.collect(network, d) for d in domains))
     theirs = [d for d in inventory.recipient_domains() if d not in domains][:MAX_RECIPIENT_DOMAINS]
     recipients = await asyncio.gather(*(query(network, d, "MX") for d in theirs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -216,3 +217,22 @@ def test_report_addresses_say_who_agreed(tmp_path: Path) -> None:
     names = zone(_dmarc="v=DMARC1; p=reject; rua=mailto:own@corp.example,mailto:x@desk.example")
     table = collect(tmp_path / "case", names).report_addresses()
     assert table["consent"].tolist() == ["own", "not authorised"]
+
+
+def test_evidence_that_names_thousands_of_selectors_is_bounded_and_says_so(tmp_path: Path) -> None:
+    case = Case.create(tmp_path / "case", DOMAIN)
+    sightings = [Sighting("selector", f"s{i}", DOMAIN, "a report") for i in range(300)]
+    evidence = authentication.collect(case, inventory.gather(case, sightings))
+    assert len(evidence.dkim) == 50
+    assert "250 more not asked for" in repr(evidence)
+
+
+def test_the_figure_of_senders_tells_who_is_never_reached(tmp_path: Path) -> None:
+    names = zone(**{"": f"v=spf1 ip4:198.51.100.1 {TWELVE} ~all", **INCLUDES})
+    evidence = collect(tmp_path / "case", names)
+    seen = pd.DataFrame({"source_ip": ["198.51.100.1", "192.0.2.11", "203.0.113.9", "<b>no address</b>"]})
+    figure = figures.networks_seen(evidence, seen, DOMAIN)
+    assert "75% of recipients" in figure.layout.title.text
+    for words in ("198.51.100.1: 1 recipients, authorised;", "192.0.2.11: 1 recipients, authorised, but never reached"):
+        assert words in figure.layout.meta["alt"]
+    assert "is known" in figures.networks_seen(evidence, seen[:0], DOMAIN).layout.title.text
