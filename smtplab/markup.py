@@ -6,7 +6,8 @@ No script and no style sheet, so that a chapter's output is the same at each run
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -23,48 +24,74 @@ BADGES = {
 }
 _MOST_EVIDENCE = 4
 _LONGEST = 400
+_LONGEST_WORDING = 4_000
+_CAPTION = "caption-side:top;text-align:left"
+_TOP = "vertical-align:top"
+_LEFT = f"text-align:left;{_TOP}"
 
 
 def badge(severity: str) -> str:
     """The severity in words on its colour."""
     ink, ground = BADGES.get(severity, BADGES["info"])
-    style = f"color:{ink};background:{ground};padding:1px 8px;border-radius:9px;font-size:85%;white-space:nowrap"
+    style = f"color:{ink};background-color:{ground};padding:1px 8px;border-radius:9px;font-size:85%;white-space:nowrap"
     return f'<span class="smtplab-badge smtplab-{escape(severity)}" style="{style}">{escape(severity)}</span>'
+
+
+def tally(severities: Iterable[str]) -> str:
+    """How many findings of which severity, in words: `3 findings: 1 critical, 2 ok`."""
+    count = Counter(severities)
+    total = count.total()
+    parts = ", ".join(f"{count[s]} {s}" for s in BADGES if count[s])
+    return f"{total} finding{'' if total == 1 else 's'}" + (f": {parts}" if parts else "")
 
 
 def findings_table(findings: Sequence[Mapping[str, Any]]) -> str:
     """A table of findings given as plain values (`Finding.as_dict`); the record stands in a copyable block."""
     if not findings:
         return '<p class="smtplab-none">No findings.</p>'
-    rows = "".join(_finding(f) for f in findings)
     head = "".join(
         f'<th scope="col" style="text-align:left">{h}</th>' for h in ("severity", "what is wrong", "what to do")
     )
-    return f'<table class="smtplab-findings"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        '<table class="smtplab-findings">'
+        f'<caption style="{_CAPTION}">{tally(str(f["severity"]) for f in findings)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(map(_finding, findings))}</tbody></table>"
+    )
 
 
 def _finding(finding: Mapping[str, Any]) -> str:
-    record = str(finding.get("record", ""))
-    fix = f"<div>{_text(finding['fix'])}</div>" if finding["fix"] else ""
-    if record:
+    severity = str(finding["severity"])
+    return (
+        f'<tr data-severity="{escape(severity)}"><td style="{_TOP}">{badge(severity)}</td>'
+        f'<td style="{_LEFT}">{what(finding)}</td><td style="{_LEFT}">{remedy(finding)}</td></tr>'
+    )
+
+
+def what(finding: Mapping[str, Any]) -> str:
+    """What is wrong: title, why it matters, code, subject, standard and where it was seen."""
+    source = " · ".join(
+        [f"<code>{_text(finding['code'])}</code>"] + [_text(finding[k]) for k in ("subject", "standard") if finding[k]]
+    )
+    evidence = [str(e) for e in finding.get("evidence", ())]
+    seen = "; ".join(map(_text, evidence[:_MOST_EVIDENCE]))
+    if len(evidence) > _MOST_EVIDENCE:
+        seen += f" and {len(evidence) - _MOST_EVIDENCE} more"
+    return (
+        f"<strong>{_text(finding['title'])}</strong><div>{_text(finding['why'], _LONGEST_WORDING)}</div>"
+        f'<div class="smtplab-code"><small>{source}</small></div>'
+        + (f'<div class="smtplab-evidence"><small>seen in {seen}</small></div>' if seen else "")
+    )
+
+
+def remedy(finding: Mapping[str, Any]) -> str:
+    """What to do, and the literal line in full: a record cut short would be a wrong record."""
+    fix = f"<div>{_text(finding['fix'], _LONGEST_WORDING)}</div>" if finding["fix"] else ""
+    if record := str(finding.get("record", "")):
         fix += (
             '<pre class="smtplab-record" style="white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0">'
             f"<code>{escape(record)}</code></pre>"
         )
-    evidence = [str(e) for e in finding.get("evidence", ())]
-    shown = "; ".join(map(_text, evidence[:_MOST_EVIDENCE]))
-    if len(evidence) > _MOST_EVIDENCE:
-        shown += f" and {len(evidence) - _MOST_EVIDENCE} more"
-    seen = f'<div class="smtplab-evidence"><small>seen in {shown}</small></div>' if shown else ""
-    return (
-        f'<tr data-severity="{escape(str(finding["severity"]))}">'
-        f'<td style="vertical-align:top">{badge(str(finding["severity"]))}</td>'
-        f'<td style="text-align:left;vertical-align:top"><strong>{_text(finding["title"])}</strong>'
-        f"<div>{_text(finding['why'])}</div>"
-        f'<div class="smtplab-code"><small><code>{_text(finding["code"])}</code> · '
-        f"{_text(finding['standard'])}</small></div>"
-        f'{seen}</td><td style="text-align:left;vertical-align:top">{fix}</td></tr>'
-    )
+    return fix
 
 
 def frame_table(frame: pd.DataFrame, caption: str | None = None, limit: int = 60) -> str:
@@ -72,13 +99,14 @@ def frame_table(frame: pd.DataFrame, caption: str | None = None, limit: int = 60
     shown = frame.head(limit)
     numeric = [pd.api.types.is_numeric_dtype(t) and not pd.api.types.is_bool_dtype(t) for t in frame.dtypes]
     head = "".join(
-        f'<th scope="col" style="text-align:{_side(n)}">{_text(c)}</th>' for c, n in zip(frame, numeric, strict=True)
+        f'<th scope="col" style="text-align:{_side(n)}">{_text(str(c).replace("_", " "))}</th>'
+        for c, n in zip(frame, numeric, strict=True)
     )
     body = "".join(
         "<tr>" + "".join(_cell(str(c), v, n) for c, v, n in zip(frame, row, numeric, strict=True)) + "</tr>"
         for row in shown.itertuples(index=False, name=None)
     )
-    title = f'<caption style="caption-side:top;text-align:left">{_text(caption)}</caption>' if caption else ""
+    title = f'<caption style="{_CAPTION}">{_text(caption)}</caption>' if caption else ""
     more = f"<p><small>and {len(frame) - limit:,} more rows</small></p>" if len(frame) > limit else ""
     return f'<table class="smtplab-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
 
@@ -86,19 +114,19 @@ def frame_table(frame: pd.DataFrame, caption: str | None = None, limit: int = 60
 def _cell(column: str, value: Any, numeric: bool) -> str:
     if column == "severity":
         inner = badge(str(value))
-    elif numeric:
-        inner = _number(column, value)
+    elif _absent(value):
+        inner = "–"
     else:
-        inner = "" if _absent(value) else _text(value)
-    return f'<td style="text-align:{_side(numeric)};vertical-align:top">{inner}</td>'
+        inner = _number(column, value) if numeric else _text(value)
+    return f'<td style="text-align:{_side(numeric)};{_TOP}">{inner}</td>'
 
 
 def _number(column: str, value: Any) -> str:
-    if _absent(value):
-        return ""
     if column == "share" or column.endswith("_share"):
         return f"{value:.1%}"
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1_000 else f"{value:.4g}"
+    return f"{value:,}"
 
 
 def _absent(value: Any) -> bool:
@@ -110,6 +138,8 @@ def _side(numeric: bool) -> str:
     return "right" if numeric else "left"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, longest: int = _LONGEST) -> str:
+    if isinstance(value, pd.Timestamp):
+        value = f"{value:%Y-%m-%d %H:%M:%S}{' UTC' if value.tzinfo else ''}"
     text = str(value)
-    return escape(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
+    return escape(text if len(text) <= longest else f"{text[: longest - 1]}…")

@@ -7,8 +7,10 @@ of colour blindness can tell apart; severity and outcome never rest on colour al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from html import escape
 from types import MappingProxyType
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -47,6 +49,7 @@ SERIES = (
 """Categories without a meaning of their own; each hex is distinct, so that it can be swapped by value."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MAX_POINTS = 2_000
+_LABELS = ("name", "x", "y", "text", "labels", "parents", "ids", "hovertext", "customdata", "legendgroup")
 
 
 def colour(role: str) -> str:
@@ -93,7 +96,8 @@ def finish(
         "zerolinecolor": colour("grid"),
         "linecolor": colour("muted"),
         "tickfont": {"color": colour("faint"), "size": 12},
-        "title": {"font": {"color": colour("faint"), "size": 12}},
+        "title": {"font": {"color": colour("faint"), "size": 12}, "standoff": 14},
+        "separatethousands": True,
         "automargin": True,
     }
     figure.update_layout(
@@ -107,7 +111,7 @@ def finish(
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"l": 8, "t": 12},
+            "pad": {"l": 2, "t": 12},
         },
         font={"family": FONT, "size": 13, "color": colour("text")},
         colorway=[light for light, _ in SERIES],
@@ -115,13 +119,22 @@ def finish(
         plot_bgcolor=colour("paper"),
         height=height,
         margin={"l": 16, "r": 24, "t": 96 if _legend(figure) else 64, "b": 48},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
+        legend={
+            "orientation": "h",
+            "traceorder": "normal",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+        },
         hoverlabel={"font": {"family": FONT}},
         bargap=0.28,
         meta={"alt": alt, "source": source or ""},
     )
     figure.update_xaxes(axis)
     figure.update_yaxes(axis)
+    _escape(figure)
     if x:
         figure.update_xaxes(title_text=x)
     if y:
@@ -132,15 +145,37 @@ def finish(
 def missing(title: str, what: str) -> go.Figure:
     """A figure in place of one without data: it says which evidence is missing."""
     figure = go.Figure()
-    figure.add_annotation(text=_plain(what), showarrow=False, font={"size": 14, "color": colour("faint")})
+    figure.add_annotation(text=_wrap(what), showarrow=False, font={"size": 14, "color": colour("faint")})
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return finish(figure, title=title, alt=f"{title}. {what}", height=160)
 
 
 def _plain(text: str) -> str:
-    """Evidence in a title is text: plotly would read tags in it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Evidence in a title or label is text: plotly would read tags in it. Line breaks are kept."""
+    return escape(text, quote=False).replace("&lt;br&gt;", "<br>")
+
+
+def _escape(figure: go.Figure) -> None:
+    """Escape every label of a figure, wherever an axis or a note names the same category."""
+    for trace in figure.data:
+        trace.update({k: _plain_all(trace[k]) for k in _LABELS if k in trace and _marked(trace[k])})
+    figure.for_each_annotation(lambda a: a.update({k: _plain_all(a[k]) for k in ("text", "x", "y") if _marked(a[k])}))
+    figure.for_each_shape(lambda s: s.update({k: _plain(s[k]) for k in ("x0", "x1", "y0", "y1") if _marked(s[k])}))
+    for each in (figure.for_each_xaxis, figure.for_each_yaxis):
+        each(lambda a: a.update({k: _plain_all(a[k]) for k in ("categoryarray", "ticktext") if _marked(a[k])}))
+
+
+def _marked(value: Any) -> bool:
+    if isinstance(value, str):
+        return any(c in value for c in "&<>")
+    return isinstance(value, Iterable) and any(map(_marked, value))
+
+
+def _plain_all(value: Any) -> Any:
+    if isinstance(value, str):
+        return _plain(value)
+    return [_plain_all(v) for v in value] if isinstance(value, Iterable) else value
 
 
 def _wrap(text: str, width: int = 88) -> str:

@@ -1,48 +1,42 @@
 """Binding: executed notebooks and findings into one HTML file that needs nothing else.
 
 Everything a stranger wrote passes here on its way into the page, so nothing is trusted: text is escaped, HTML
-of outputs is cleaned by nh3, figures travel as JSON that cannot close its script element, and the page's own
-content security policy forbids every request.
+of outputs is cleaned, figures travel as JSON that cannot close its script element. What slipped through would
+still not run: the page's content security policy (CSP level 3) lists its own scripts by digest and allows no
+request at all.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
+from hashlib import sha256
+from html import escape, unescape
 from importlib import resources
 from typing import Any
 
-import nh3
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from plotly.offline import get_plotlyjs
 
-from smtplab import markup, theme
-from smtplab.findings import Findings, Severity
-from smtplab.publish.search import searchable
+from smtplab import theme
+from smtplab.findings import Findings
+from smtplab.publish import clean
+from smtplab.publish.search import datatables, searchable
 
 FIRST = "12_verdict"
 """The manager's page stands first."""
-_TAGS = set(nh3.ALLOWED_TAGS) - {"img", "map", "area"}
-_ATTRIBUTES = {
-    **{t: set(a) for t, a in nh3.ALLOWED_ATTRIBUTES.items()},
-    "*": {"class", "style", "title"},
-    "tr": {"data-severity"},
-    "th": {"scope", "colspan", "rowspan"},
-    "td": {"colspan", "rowspan"},
-    "a": {"href"},
-}
-_STYLES = {
-    "text-align", "vertical-align", "color", "background", "padding", "border-radius", "font-size", "white-space",
-    "overflow-wrap", "margin", "caption-side",
-}  # fmt: skip
+PLOTLY = "application/vnd.plotly.v1+json"
 _HEADING = re.compile(r"<h([1-6])(?: [^>]*)?>(.*?)</h\1>", re.DOTALL)
 _ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>.*?</a>', re.DOTALL)
-_CHAPTER = re.compile(r'href="(\d\d_[a-z_]+)\.ipynb"')
+_CHAPTER = re.compile(r'<a href="(\d\d_\w+)\.ipynb(?:#[^"]*)?"[^>]*>(.*?)</a>', re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_SCRIPT = re.compile(r"<(!--|/?script)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,29 +50,60 @@ class Heading:
     headline: str
 
 
+@dataclass(frozen=True)
+class _Chapter:
+    name: str
+    title: str
+    sections: tuple[tuple[str, str], ...]
+    body: str
+
+    @property
+    def number(self) -> str:
+        return self.name[:2] if self.name[:2].isdigit() else ""
+
+    def listed(self) -> str:
+        sections = "".join(f'<li><a href="#{a}">{escape(t)}</a></li>' for a, t in self.sections)
+        number = f'<span class="chapter-number">{self.number}</span>'
+        title = f'<a href="#{escape(self.name)}">{number}{escape(self.title)}</a>'
+        return f"<li>{title}{f'<ol>{sections}</ol>' if sections else ''}</li>"
+
+
 def bind(heading: Heading, notebooks: Sequence[NotebookNode], names: Sequence[str], findings: Findings) -> str:
-    """One HTML page of executed notebooks; `names` are their file stems, in chapter order."""
+    """One HTML page of executed notebooks; `names` are their file stems, which give the order."""
     numbered = sorted(zip(names, notebooks, strict=True), key=lambda pair: (pair[0] != FIRST, pair[0]))
     figures: list[dict[str, Any]] = []
-    bodies = [_chapter(name, notebook, figures) for name, notebook in numbered]
-    contents = "".join(f'<li><a href="#{n}">{escape(t)}</a><ol>{sub}</ol></li>' for n, t, sub, _ in bodies)
+    chapters = [_chapter(name, notebook, frozenset(names), figures) for name, notebook in numbered]
+    scripts = {name: _inline(code) for name, code in _scripts().items()}
     page = {
+        "policy": " ".join(f"'sha256-{_digest(code)}'" for code in scripts.values()),
         "title": escape(f"{heading.case}: deliverability report"),
         "case": escape(heading.case),
         "facts": _facts(heading),
         "headline": escape(heading.headline),
         "counts": _counts(findings),
-        "contents": contents + '<li><a href="#all-findings">All findings</a></li>',
-        "chapters": "".join(body for *_, body in bodies),
+        "contents": "".join(chapter.listed() for chapter in chapters),
+        "chapters": "".join(chapter.body for chapter in chapters),
         "findings": searchable(findings),
         "figures": _json(figures),
         "swaps": _json(theme.swaps()),
-        "plotly": get_plotlyjs(),
         "style": _part("report.css"),
-        "script": _part("report.js"),
+        **scripts,
     }
     # One pass over the template: evidence that looks like a placeholder is not filled in again.
     return re.sub(r"@@([a-z]+)@@", lambda m: page[m[1]], _part("report.html"))
+
+
+def _scripts() -> dict[str, str]:
+    return {"plotly": get_plotlyjs(), "datatables": datatables(), "script": _part("report.js")}
+
+
+def _inline(code: str) -> str:
+    """Code that cannot end its script element; the escapes mean the same in its strings and patterns."""
+    return _SCRIPT.sub(r"\\x3c\1", code.replace("\r\n", "\n"))
+
+
+def _digest(code: str) -> str:
+    return b64encode(sha256(code.encode()).digest()).decode("ascii")
 
 
 def _part(name: str) -> str:
@@ -94,45 +119,45 @@ def _json(value: Any) -> str:
 def _facts(heading: Heading) -> str:
     facts = {
         "Domains": ", ".join(heading.domains),
-        "As of": f"{heading.as_of:%d %B %Y, %H:%M} UTC",
+        "As of": f"{heading.as_of:%d %B %Y, %H:%M} UTC".lstrip("0"),
         "Recording": heading.recording,
     }
     return "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
 
 
 def _counts(findings: Findings) -> str:
-    counts = findings.counts()
-    return "".join(f"<li>{markup.badge(str(s))} <strong>{counts[s]}</strong></li>" for s in Severity)
+    return "".join(
+        f'<li class="count {severity}{"" if count else " none"}"><strong>{count}</strong> {severity}</li>'
+        for severity, count in findings.counts().items()
+    )
 
 
-def _chapter(name: str, notebook: NotebookNode, figures: list[dict[str, Any]]) -> tuple[str, str, str, str]:
-    """Anchor, title, table of contents and body of a chapter."""
-    parts, title, sections = [], name, []
+def _chapter(name: str, notebook: NotebookNode, bound: frozenset[str], figures: list[dict[str, Any]]) -> _Chapter:
+    parts, heads = [], []
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            html, heads = _markdown(cell.source, f"{name}-{number}")
-            title = next((t for level, _, t in heads if level == 2), title) if title == name else title
-            sections += [(anchor, text) for level, anchor, text in heads if level == 3]
+            html, found = _markdown(cell.source, f"{name}-{number}", bound)
+            heads += found
             parts.append(html)
         elif cell.cell_type == "code":
             parts.append(_code(cell, figures))
-    listed = "".join(f'<li><a href="#{a}">{t}</a></li>' for a, t in sections)
-    body = f'<section class="chapter" id="{name}" aria-label="{escape(title, quote=True)}">{"".join(parts)}</section>'
-    return name, title, listed, body
+    title = next((text for level, _, text in heads if level == 2), name)
+    body = f'<section class="chapter" id="{escape(name)}" aria-label="{escape(title)}">{"".join(parts)}</section>'
+    return _Chapter(name, title, tuple((a, t) for level, a, t in heads if level == 3), body)
 
 
-def _markdown(source: str, stem: str) -> tuple[str, list[tuple[int, str, str]]]:
-    html = nh3.clean(
-        _ANCHOR.sub("", markdown2html(source)), tags=_TAGS, attributes=_ATTRIBUTES, filter_style_properties=_STYLES
-    )
-    html = _CHAPTER.sub(r'href="#\1"', html)
+def _markdown(source: str, stem: str, bound: frozenset[str]) -> tuple[str, list[tuple[int, str, str]]]:
+    """HTML of a text cell, and its headings: level, anchor, plain text."""
+    html = clean.output(_ANCHOR.sub("", markdown2html(source)))
+    # Links between chapters stay in the page; what is not bound here is no link.
+    html = _CHAPTER.sub(lambda m: f'<a href="#{m[1]}">{m[2]}</a>' if m[1] in bound else m[2], html)
     heads: list[tuple[int, str, str]] = []
 
     def lower(match: re.Match[str]) -> str:
         # The page has one h1, the case: a chapter's title is an h2, its sections h3.
         level = min(int(match[1]) + 1, 6)
         anchor = f"{stem}-{len(heads)}"
-        heads.append((level, anchor, match[2]))
+        heads.append((level, anchor, unescape(_TAG.sub("", match[2])).strip()))
         return f'<h{level} id="{anchor}">{match[2]}</h{level}>'
 
     return f'<div class="prose">{_HEADING.sub(lower, html)}</div>', heads
@@ -148,35 +173,34 @@ def _code(cell: NotebookNode, figures: list[dict[str, Any]]) -> str:
 
 def _output(output: NotebookNode, figures: list[dict[str, Any]]) -> str:
     if output.output_type == "stream":
-        return f'<pre class="text">{escape(output.text)}</pre>'
+        return _pre(output.text)
     if output.output_type == "error":
-        return f'<pre class="text error">{escape(output.ename)}: {escape(output.evalue)}</pre>'
+        return _pre(f"{output.ename}: {output.evalue}", "text error")
     data = output.get("data", {})
-    if (figure := data.get("application/vnd.plotly.v1+json")) is not None:
+    if (figure := data.get(PLOTLY)) is not None:
         return _figure(figure, figures)
     if (html := data.get("text/html")) is not None:
-        clean = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, filter_style_properties=_STYLES)
-        return f'<div class="output" tabindex="0">{_scoped(clean)}</div>'
-    return f'<pre class="text">{escape(str(data.get("text/plain", "")))}</pre>'
+        return f'<div class="output" tabindex="0">{clean.output(html)}</div>'
+    return _pre(str(data.get("text/plain", "")))
 
 
-def _scoped(html: str) -> str:
-    """Header cells say what they head; pandas writes its own without."""
-    head, sep, body = html.partition("<tbody>")
-    plain = re.compile(r"<th(?![^>]*\bscope=)(?=[ >])")
-    return plain.sub('<th scope="col"', head) + sep + plain.sub('<th scope="row"', body)
+def _pre(text: str, kind: str = "text") -> str:
+    text = _COLOUR.sub("", text).strip("\n")
+    return f'<pre class="{kind}">{escape(text)}</pre>' if text else ""
 
 
 def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
-    number = len(figures)
-    figures.append({"data": figure.get("data", []), "layout": figure.get("layout", {})})
-    meta = figure.get("layout", {}).get("meta") or {}
-    alt = escape(str(meta.get("alt", "")), quote=True)
-    source = f" Source: {escape(str(meta['source']))}." if meta.get("source") else ""
-    height = int(figure.get("layout", {}).get("height") or 380)
+    number, layout = len(figures), figure.get("layout", {})
+    figures.append({"data": figure.get("data", []), "layout": layout})
+    meta = layout.get("meta") or {}
+    title = layout.get("title") or {}
+    named = _TAG.sub(" ", str(title.get("text", "") if isinstance(title, dict) else title))
+    alt = escape(str(meta.get("alt") or unescape(named) or f"Figure {number + 1}"))
+    source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
+    height = int(layout.get("height") or 380)
     return (
         f'<figure><div class="plot" id="figure-{number}" role="img" aria-label="{alt}" style="height:{height}px"></div>'
-        f"<figcaption><details><summary>in words</summary>{alt}{source}</details></figcaption></figure>"
+        f"<figcaption>{source}<details><summary>In words</summary><p>{alt}</p></details></figcaption></figure>"
     )
 
 
@@ -185,5 +209,5 @@ def figures_of(notebooks: Sequence[NotebookNode]) -> Iterator[dict[str, Any]]:
     for notebook in notebooks:
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
-                if (figure := output.get("data", {}).get("application/vnd.plotly.v1+json")) is not None:
+                if (figure := output.get("data", {}).get(PLOTLY)) is not None:
                     yield figure

@@ -9,12 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
 
 from smtplab.errors import PublishError
 
+if TYPE_CHECKING:
+    from papermill.exceptions import PapermillExecutionError
+
+LONGEST = 600
+"""Seconds a cell may take: one that hangs must not hang the report."""
 Tell = Callable[[str, float], None]
 """Called with a step's name and its seconds when it is done."""
 
@@ -58,13 +64,26 @@ def _execute(notebook: Path, case: Path, scratch: Path, tell: Tell) -> NotebookN
             kernel_name="python3",
             progress_bar=False,
             log_output=False,
+            execution_timeout=LONGEST,
+            extra_arguments=["--log-level=ERROR"],
             cwd=str(scratch),
         )
     except PapermillExecutionError as e:
-        what = f"cell {e.cell_index + 1} failed with {e.ename}: {e.evalue}".splitlines()[0]
-        raise PublishError(what[:500], where=notebook.name, do="Open the chapter in JupyterLab to see it") from e
+        raise PublishError(_failure(e), where=notebook.name, do="Open the chapter in JupyterLab to see it") from e
     except (PapermillException, OSError, RuntimeError, ValueError) as e:
-        raise PublishError(f"could not be executed: {e}"[:500], where=notebook.name) from e
+        raise PublishError(f"could not be executed: {_line(str(e))}", where=notebook.name) from e
     done: NotebookNode = nbformat.reads(target.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     tell(notebook.stem, monotonic() - began)
     return done
+
+
+def _failure(error: PapermillExecutionError) -> str:
+    # Papermill adds a cell with the parameters; JupyterLab counts without it.
+    cell = f"cell [{error.exec_count - 1}]" if error.exec_count else f"cell {error.cell_index}"
+    return f"{cell} `{_line(str(error.source), 80)}` failed with {error.ename}: {_line(str(error.evalue))}"
+
+
+def _line(text: str, longest: int = 400) -> str:
+    """The first line that says something."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return first if len(first) <= longest else f"{first[: longest - 1]}…"

@@ -62,6 +62,6 @@ def run(
         recording=case.tape.name if case.tape else "none",
         headline=headline,
     )
-    write_atomic(output, bind(heading, done, [n.stem for n in notebooks], findings).encode())
+    write_atomic(output, bind(heading, done, [n.stem for n in notebooks], findings).encode("utf-8", "replace"))
     tell("bind", monotonic() - began)
     return PublishResult(output, findings, seconds)

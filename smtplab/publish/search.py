@@ -1,53 +1,53 @@
-"""The searchable table of all findings: DataTables through itables, bound into the page without a request."""
+"""The searchable table of all findings: plain HTML that DataTables, as itables carries it, makes sortable.
+
+Without a script it is still a readable table; the page's script adds search, sorting and the filter by severity.
+"""
 
 from __future__ import annotations
 
+import re
 from html import escape
 from importlib import resources
-from pathlib import Path
-
-import itables
-import pandas as pd
-from itables.javascript import generate_init_offline_itables_html
 
 from smtplab import markup
-from smtplab.findings import Findings
+from smtplab.errors import PublishError
+from smtplab.findings import Finding, Findings
 
 TABLE_ID = "findings-table"
+_HEADS = ("Severity", "Finding", "What to do", "Area")
+_EXPORTS = re.compile(r"export\s*\{([^}]*)\}\s*;?")
 
 
 def searchable(findings: Findings) -> str:
-    """All findings as a table with search, sorting and a filter by severity; "" text where there are none."""
-    if not len(findings):
+    """Every finding as a row of one table; a sentence where there are none."""
+    if not findings:
         return "<p>No findings.</p>"
-    rows = [
-        {
-            # The rank makes the column sort by severity, not by letter; every value is escaped here.
-            "Severity": f'<span hidden="">{f.severity.rank}</span>{markup.badge(str(f.severity))}',
-            "Finding": f"<strong>{escape(f.title)}</strong><br><small><code>{escape(f.code)}</code></small>",
-            "What to do": _fix(f.fix, f.record),
-            "Area": escape(f.area),
-            "Standard": escape(f.standard),
-        }
-        for f in findings
-    ]
-    bundle = Path(str(resources.files("itables") / "html" / "dt_bundle.js"))
-    return generate_init_offline_itables_html(bundle) + itables.to_html_datatable(
-        pd.DataFrame(rows),
-        table_id=TABLE_ID,
-        connected=False,
-        allow_html=True,
-        showIndex=False,
-        maxBytes=0,
-        paging=False,
-        classes="display wrap",
-        style="width:100%",
-        autoWidth=False,
-        layout={"topStart": "search", "topEnd": None, "bottomStart": "info", "bottomEnd": None},
-        display_logo_when_loading=False,
+    heads = "".join(f'<th scope="col">{h}</th>' for h in _HEADS)
+    rows = "".join(map(_row, findings))
+    return (
+        f'<table id="{TABLE_ID}"><caption>{escape(markup.tally([str(f.severity) for f in findings]))}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
-def _fix(fix: str, record: str) -> str:
-    block = f'<pre class="smtplab-record"><code>{escape(record)}</code></pre>' if record else ""
-    return escape(fix) + block
+def _row(finding: Finding) -> str:
+    fact = finding.as_dict()
+    # data-order: severities sort by rank, not by letter.
+    return (
+        f'<tr data-severity="{finding.severity}">'
+        f'<td data-order="{finding.severity.rank}">{markup.badge(str(finding.severity))}</td>'
+        f"<td>{markup.what(fact)}</td><td>{markup.remedy(fact)}</td><td>{escape(finding.area)}</td></tr>"
+    )
+
+
+def datatables() -> str:
+    """DataTables as one module script that leaves its class in `window.DataTable`.
+
+    The bundle of itables is a module made to be imported by address; a page that forbids every request must hold
+    it inline, where exports reach nobody. Raises PublishError where the bundle is not as expected.
+    """
+    bundle = (resources.files("itables") / "html" / "dt_bundle.js").read_text("utf-8")
+    for exports in reversed(list(_EXPORTS.finditer(bundle))):
+        if name := re.search(r"([\w$]+) as default", exports[1]):
+            return f"{bundle[: exports.start()]}window.DataTable={name[1]};{bundle[exports.end() :]}"
+    raise PublishError("its bundle of DataTables exports no default", where="itables", do="Install itables 2.7 to 2.9")

@@ -1,74 +1,120 @@
-"use strict";
-(() => {
-  const root = document.documentElement;
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const figures = read("figures"), swaps = read("swaps");
-  const wide = window.matchMedia("(prefers-color-scheme: dark)");
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
-  let drawn = 0;
+/* Draws the stored figures, switches light and dark, and makes the table of findings searchable. */
+const root = document.documentElement;
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const make = (words, className = "") =>
+  Object.assign(document.createElement("button"), { type: "button", textContent: words, className });
 
-  const isDark = () => (root.dataset.theme || (wide.matches ? "dark" : "light")) === "dark";
-  // Figures are stored in light colours; every light colour has one dark twin.
-  const swap = (value) => {
-    if (typeof value === "string") return swaps[value.toLowerCase()] || value;
-    if (Array.isArray(value)) return value.map(swap);
-    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, swap(v)]));
-    return value;
-  };
-  const draw = () => {
-    root.classList.toggle("dark", isDark()); // the name by which DataTables knows a dark page
-    figures.forEach((figure, i) => {
-      const { data, layout } = isDark() ? swap(figure) : figure;
-      Plotly.react(`figure-${i}`, structuredClone(data), { ...structuredClone(layout), autosize: true }, config).then(() => {
-        drawn = document.querySelectorAll(".plot .main-svg").length ? document.querySelectorAll(".plot.js-plotly-plot").length : 0;
-        root.dataset.drawn = drawn;
-      });
-    });
-    theme.textContent = isDark() ? "Light" : "Dark";
-  };
-  const theme = document.getElementById("toggle-theme");
-  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; draw(); });
-  wide.addEventListener("change", draw);
+/* Light and dark. Figures are stored in light colours; every light colour has one dark twin. */
+const figures = read("figures");
+const swaps = read("swaps");
+const night = window.matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (root.dataset.theme || (night.matches ? "dark" : "light")) === "dark";
 
-  const code = document.getElementById("toggle-code");
-  code.addEventListener("click", () => {
-    const shown = root.classList.toggle("show-code");
-    code.setAttribute("aria-pressed", shown);
-    code.textContent = shown ? "Hide code" : "Show code";
-    document.querySelectorAll("details.code").forEach((d) => { d.open = shown; });
+const swap = (value) => {
+  if (typeof value === "string") return swaps[value.toLowerCase()] || value;
+  if (Array.isArray(value)) return value.map(swap);
+  if (value && typeof value === "object")
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, swap(inner)]));
+  return value;
+};
+
+const config = {
+  displaylogo: false,
+  responsive: true,
+  scrollZoom: false,
+  modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+};
+
+const draw = async (dark = isDark(), width = undefined) => {
+  root.dataset.drawn = "0";
+  await Promise.all(
+    figures.map((figure, number) => {
+      const { data, layout } = structuredClone(dark ? swap(figure) : figure);
+      return Plotly.react(`figure-${number}`, data, { ...layout, autosize: !width, width }, config);
+    }),
+  );
+  root.dataset.drawn = String(all(".plot.js-plotly-plot .main-svg:first-child").length);
+};
+
+const theme = document.getElementById("toggle-theme");
+const show = () => {
+  theme.textContent = isDark() ? "Light" : "Dark";
+  return draw();
+};
+theme.addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  show();
+});
+night.addEventListener("change", show);
+// Paper is light and as wide as A4 between its margins.
+window.addEventListener("beforeprint", () => draw(false, 680));
+window.addEventListener("afterprint", () => draw());
+
+/* Code is there for those who want to see the working. */
+const code = document.getElementById("toggle-code");
+code.addEventListener("click", () => {
+  const shown = root.classList.toggle("show-code");
+  code.setAttribute("aria-pressed", shown);
+  code.textContent = shown ? "Hide code" : "Show code";
+  all("details.code").forEach((each) => { each.open = shown; });
+});
+
+/* Records are copied as they stand; from a file there may be no clipboard, then the text is left selected. */
+all(".smtplab-record").forEach((block) => {
+  const button = make("Copy", "copy");
+  button.setAttribute("aria-label", "Copy this record");
+  button.addEventListener("click", () => {
+    getSelection().selectAllChildren(block.querySelector("code"));
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
+  block.append(button);
+});
 
-  const copyable = () => document.querySelectorAll(".smtplab-record").forEach((block) => {
-    if (block.querySelector(".copy")) return;
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
+/* The table of findings. */
+const table = document.getElementById("findings-table");
+if (table) {
+  const findings = new window.DataTable(table, {
+    paging: false,
+    autoWidth: false,
+    order: [[0, "asc"]],
+    columnDefs: [{ targets: 2, orderable: false }],
+    layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: null },
+    language: {
+      search: "Search",
+      info: "_TOTAL_ findings",
+      infoEmpty: "No finding matches",
+      infoFiltered: "of _MAX_",
+      zeroRecords: "No finding matches.",
+    },
+  });
+  let chosen = "all";
+  findings.search.fixed("severity", (_text, _data, index) =>
+    chosen === "all" || findings.row(index).node().dataset.severity === chosen);
+  const box = document.querySelector(".filters");
+  const present = new Set(all("tbody tr", table).map((row) => row.dataset.severity));
+  ["all", ...present].forEach((word) => {
+    const button = make(word);
+    button.setAttribute("aria-pressed", word === "all");
     button.addEventListener("click", () => {
-      const range = document.createRange();
-      range.selectNodeContents(block.querySelector("code"));
-      const selection = getSelection();
-      selection.removeAllRanges();
-      selection.addRange(range);
-      // From a file there is no clipboard API; the selection serves both ways.
-      button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+      chosen = word;
+      all("button", box).forEach((each) => each.setAttribute("aria-pressed", each === button));
+      findings.draw();
     });
-    block.append(button);
+    box.append(button);
   });
+}
 
-  const filters = () => {
-    const box = document.querySelector(".filters"), body = () => document.querySelectorAll("#findings-table tbody tr");
-    const words = ["all", "critical", "high", "medium", "low", "info", "ok"];
-    words.forEach((word) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: word });
-      button.setAttribute("aria-pressed", word === "all");
-      button.addEventListener("click", () => {
-        box.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", b === button));
-        body().forEach((row) => { row.hidden = word !== "all" && !row.querySelector(`.smtplab-${word}`); });
-      });
-      box.append(button);
-    });
-  };
-  // itables builds its table a moment after the page; records in it get their buttons then.
-  new MutationObserver(copyable).observe(document.getElementById("all-findings"), { childList: true, subtree: true });
-  draw(); copyable(); filters();
-  window.addEventListener("beforeprint", () => figures.forEach((_, i) => Plotly.Plots.resize(`figure-${i}`)));
-})();
+/* The contents follow the reader. */
+const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
+const watch = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
+    links.forEach((link) => link.removeAttribute("aria-current"));
+    links.get(entry.target.id).setAttribute("aria-current", "true");
+  }),
+  { rootMargin: "-10% 0px -75% 0px" },
+);
+links.forEach((_, id) => { const part = document.getElementById(id); if (part) watch.observe(part); });
+
+await show();
