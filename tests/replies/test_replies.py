@@ -1,0 +1,42 @@
+"""What a reply means: provider before IANA, the receiver's own code before ours, and our own faults never suppress."""
+
+from __future__ import annotations
+
+import pytest
+
+from smtplab import replies
+
+CASES = [
+    ("550-5.7.26 unauthenticated", "gmail", "authfailure", "gmail-5.7.26"),
+    ("550 5.7.27 SPF did not pass", "gmail", "authfailure", "gmail-5.7.27"),
+    ("450 4.7.28 unusual rate", "gmail", "badreputation", "gmail-4.7.28"),
+    ("550 5.7.25 PTR", "gmail", "requireptr", "gmail-5.7.25"),
+    ("550 5.7.515 Access denied", "microsoft", "authfailure", "microsoft-5.7.515"),
+    ("550 5.7.1 ... on our block list (S3150)", "microsoft", "blocked", "microsoft-block-list"),
+    ("421 4.7.0 Too many connections", "yahoo", "toomanyconn", "yahoo-too-many"),
+    ("host mx[192.0.2.1] said: 550 5.1.1 unknown", "x.example", "userunknown", "iana-5.1.1"),
+    ("Domain x.example does not accept mail (nullMX)", "x.example", "notaccept", "null-mx"),
+    ("connect to mx[203.5.1.1]:25: Connection timed out", "x.example", "networkerror", "text-connect"),
+    ("450 4.2.0 Greylisted, try again", "x.example", "greylisted", "text-greylist"),
+    ("452 4.2.2 full", "x.example", "mailboxfull", "iana-x.2.2"),
+    ("complete nonsense", "x.example", "undefined", ""),
+    ("", None, "undefined", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "provider", "reason", "rule"), CASES)
+def test_meaning(text: str, provider: str | None, reason: str, rule: str) -> None:
+    reply = replies.classify(text, provider=provider)
+    assert (reply.reason, reply.rule) == (reason, rule)
+
+
+def test_what_is_our_own_fault_is_never_permanent() -> None:
+    assert not [r.id for r in replies.rules() if r.ours and r.permanent]
+
+
+def test_gmail_is_rescued_by_one_of_two_and_microsoft_only_by_both() -> None:
+    assert replies.rescued_by() == {"gmail-5.7.26": "any", "microsoft-5.7.515": "all"}
+
+
+def test_an_address_is_no_enhanced_code() -> None:
+    assert replies.classify("lost connection with mx[2.1.1.1]").enhanced_code is None
