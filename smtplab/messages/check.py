@@ -1,0 +1,51 @@
+"""What sample messages lack that receivers ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from smtplab.findings import Finding, Findings
+from smtplab.messages.read import MessageEvidence
+from smtplab.tables import Sighting
+
+
+def check(evidence: MessageEvidence) -> Findings:
+    """Findings on one-click unsubscribe, a finding a list."""
+    return Findings(_all(evidence))
+
+
+def _all(evidence: MessageEvidence) -> Iterator[Finding]:
+    where = next(iter(evidence.domains), "these messages")
+    unread = int(evidence.problems["records"].sum())
+    if unread:
+        yield Finding("messages.unreadable", where, tuple(evidence.problems["file"].dropna().unique()), count=unread)
+    if evidence.frame.empty:
+        yield Finding("messages.missing", where)
+        return
+    bulk = evidence.frame[evidence.frame["bulk"].notna()]
+    if evidence.domains:
+        bulk = bulk[bulk["header_from"].map(lambda d: _within(d, evidence.domains))]
+    for name, part in bulk.groupby("list"):
+        files, sender = tuple(part["file"].unique()), str(part["header_from"].iloc[0])
+        facts = {"list": str(name), "domain": sender, "count": len(part)}
+        short = part[part["lacks"].notna()]
+        if len(short):
+            missing = sorted(short["lacks"].unique())
+            yield Finding("messages.unsubscribe.one_click_missing", str(name), files, **facts, missing=missing)
+        elif not part["covered"].fillna(False).all():
+            yield Finding("messages.unsubscribe.not_signed", str(name), files, **facts)
+        else:
+            yield Finding("messages.unsubscribe.ok", str(name), files, **facts)
+
+
+def _within(domain: object, domains: tuple[str, ...]) -> bool:
+    return isinstance(domain, str) and any(domain == d or domain.endswith(f".{d}") for d in domains)
+
+
+def sightings(evidence: MessageEvidence) -> list[Sighting]:
+    """Selectors that the sample messages are signed with."""
+    signed = evidence.frame["signatures"].dropna().str.split().explode()
+    return [
+        Sighting("selector", one.rpartition("/")[2], one.rpartition("/")[0], "sample messages", int(count))
+        for one, count in sorted(signed.value_counts().items())
+    ]
