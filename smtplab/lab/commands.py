@@ -28,6 +28,9 @@ def main(args: list[str]) -> int:
     try:
         if not args or args[0] not in ("up", "run", "record"):
             raise LabError(f"expected up, run or record\n{USAGE}", where="smtplab lab")
+        if args[0] != "record":
+            options, _ = _options(args[1:])
+            _faults(options.get("--without", ""))
         require(*PROGRAMS)
         if not inside():
             return in_namespace(["smtplab.lab", *args])
@@ -44,7 +47,9 @@ def _inside(command: str, args: list[str]) -> int:
         if command == "record":
             return _record(args)
         options, words = _options(args)
-        without = frozenset(int(number) for number in options.get("--without", "").split(",") if number)
+        if command == "up" and words:
+            raise LabError(f"unexpected {words[0]!r}\n{USAGE}", where="smtplab lab")
+        without = _faults(options.get("--without", ""))
         directory = Path(options["--directory"]) if "--directory" in options else None
         with Lab("meridian", without, directory) as lab:
             if command == "run":
@@ -61,15 +66,24 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _faults(text: str) -> frozenset[int]:
+    words = [word for word in text.split(",") if word]
+    if wrong := [word for word in words if not word.isdigit()]:
+        raise LabError(f"--without takes numbers of faults, not {wrong[0]!r}\n{USAGE}", where="smtplab lab")
+    return frozenset(map(int, words))
+
+
 def _options(args: list[str]) -> tuple[dict[str, str], list[str]]:
     options: dict[str, str] = {}
     while args and args[0] in ("--without", "--directory"):
         if len(args) < 2:
             raise LabError(f"{args[0]} needs a value\n{USAGE}", where="smtplab lab")
         options[args[0]], args = args[1], args[2:]
-    if args and args[0] != "--":
+    if args and args[0] == "--":
+        return options, args[1:]
+    if args and args[0].startswith("-"):
         raise LabError(f"unexpected {args[0]!r}\n{USAGE}", where="smtplab lab")
-    return options, args[1:]
+    return options, args
 
 
 def _run(lab: Lab, words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shutil
 from dataclasses import dataclass
@@ -44,8 +45,9 @@ def record(case: Path, states: tuple[State, ...] = STATES) -> None:
         with Lab("meridian", state.without) as lab:
             if state is states[0]:
                 write_configuration(lab, case)
-                if importlib.util.find_spec(STORY):
-                    importlib.import_module(STORY).record(lab, case, state.name)
+                story = importlib.import_module(STORY) if importlib.util.find_spec(STORY) else None
+                if story is not None and hasattr(story, "record"):
+                    story.record(lab, case, state.name)
             ask(case, state)
 
 

@@ -4,10 +4,19 @@ from smtplab.errors import LabError
 from smtplab.lab import Lab, commands, main, namespace
 
 
-@pytest.mark.parametrize("args", [[], ["down"]])
-def test_wrong_usage_exits_with_2_and_says_what_was_expected(args: list[str], capsys) -> None:
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ([], "expected up, run or record"),
+        (["down"], "expected up, run or record"),
+        (["up", "--bogus"], "unexpected '--bogus'"),
+        (["run", "--without"], "--without needs a value"),
+        (["run", "--without", "1,x", "--", "true"], "not 'x'"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_was_expected(args: list[str], said: str, capsys) -> None:
     assert main(args) == 2
-    assert "expected up, run or record" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_without_root_the_lab_says_so_in_one_line(monkeypatch) -> None:
