@@ -1,31 +1,38 @@
 """One small file over HTTPS through the tape: what MTA-STS needs (RFC 8461 section 3.3).
 
-No redirects, bounded in size and time, no address that the public cannot reach.
+No redirects, bounded in size and time, no address that the public cannot reach. The certificate is recorded, not
+verified: whoever uses the answer judges it at the case's time.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpcore
+from OpenSSL import SSL
 
 from smtplab.net import Network, Unknown
+from smtplab.net.channel import Channel, reason
 from smtplab.net.dns import addresses
+from smtplab.net.session import TlsFacts
 
 MAX_BODY = 65_536
+"""RFC 8461 section 3.3 suggests this limit."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """The answer; `why` says why it is unknown, `error` what failed for sure (certificate, no address)."""
+    """The answer; `why` says why it is unknown, `error` what failed for sure (no address, no TLS, too large)."""
 
     url: str
     status: int = 0
     body: str = ""
     media_type: str = ""
+    tls: TlsFacts | None = None
     error: str = ""
     why: str = ""
 
@@ -45,12 +52,13 @@ async def fetch(network: Network, url: str) -> Fetched:
         int(value.get("status", 0)),
         str(value.get("body", "")),
         str(value.get("type", "")),
+        TlsFacts.parse(value["tls"]) if value.get("tls") else None,
         str(value.get("error", "")),
     )
 
 
 async def _get(network: Network, url: str) -> dict[str, Any]:
-    host = urlsplit(url).hostname or ""
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port or 443
     ips, a, aaaa = await addresses(network, host)
     public = [ip for ip in ips if network.settings.is_public(ip)]
     if ips and not public:
@@ -59,34 +67,74 @@ async def _get(network: Network, url: str) -> dict[str, Any]:
         if a.absent and aaaa.absent:
             return {"error": f"{host} has no address"}
         raise Unknown(a.why or aaaa.why)
-    trust = network.settings.trust
-    context = ssl.create_default_context(cafile=str(trust) if trust else None)
-    if network.settings.lab:
-        # A lab's clock is the story's: its certificates are judged there, not by this machine's date.
-        context.verify_flags |= ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME
-    address = f"[{public[0]}]" if ":" in public[0] else public[0]
+    line = _Line(public[0], host, network.settings.timeout)
+    # The context goes unused: our own line does the handshake, so that the chain can be recorded.
+    pool = httpcore.AsyncConnectionPool(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), network_backend=line)
+    seconds = dict.fromkeys(("connect", "read", "write", "pool"), network.settings.timeout)
     try:
-        async with (
-            network.slot(public[0], 443),
-            httpx.AsyncClient(verify=context, trust_env=False, follow_redirects=False) as client,
-            client.stream(
-                "GET",
-                url.replace(f"//{host}", f"//{address}", 1),
-                headers={"Host": host},
-                extensions={"sni_hostname": host},
-                timeout=network.settings.timeout,
-            ) as response,
-        ):
-            body = b""
-            async for chunk in response.aiter_raw(8192):
-                body += chunk
-                if len(body) > MAX_BODY:
-                    return {"error": f"larger than {MAX_BODY:,} bytes", "status": response.status_code}
-    except httpx.TimeoutException as e:
+        async with network.slot(public[0], port), pool:
+            answer = await _read(pool, url, {"timeout": seconds})
+    except (httpcore.TimeoutException, TimeoutError) as e:
         raise Unknown("timeout") from e
-    except httpx.HTTPError as e:
-        if "CERTIFICATE" in str(e):
-            return {"error": f"certificate: {e}"[:300]}
+    except ConnectionRefusedError:
+        return {"error": f"{host} refuses connections to port {port}"}
+    except SSL.Error as e:
+        return {"error": f"the TLS handshake failed: {reason(e)}"}
+    except (EOFError, OSError, httpcore.ProtocolError, httpcore.NetworkError) as e:
         raise Unknown(f"{type(e).__name__}: {e}"[:200]) from e
-    text = body.decode("utf-8", "replace")
-    return {"status": response.status_code, "body": text, "type": response.headers.get("content-type", "")[:100]}
+    return answer | {"tls": line.tls}
+
+
+async def _read(pool: httpcore.AsyncConnectionPool, url: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    headers = [("Host", urlsplit(url).netloc), ("User-Agent", "smtplab"), ("Accept-Encoding", "identity")]
+    body = b""
+    async with pool.stream("GET", url, headers=headers, extensions=extensions) as response:
+        async for chunk in response.aiter_stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                return {"error": f"larger than {MAX_BODY:,} bytes", "status": response.status}
+    kinds = [value for name, value in response.headers if name.lower() == b"content-type"]
+    kind = kinds[0].decode("latin-1")[:100] if kinds else ""
+    return {"status": response.status, "body": body.decode("utf-8", "replace"), "type": kind}
+
+
+class _Line(httpcore.AsyncNetworkBackend, httpcore.AsyncNetworkStream):
+    """The way to one host: httpcore's network, led to the address we chose and over our own TLS."""
+
+    def __init__(self, address: str, host: str, timeout: float) -> None:
+        self.address, self.host, self.timeout = address, host, timeout
+        self.tls: dict[str, Any] | None = None
+        self.channel: Channel | None = None
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        self.channel = await Channel.connect(self.address, port, self.timeout)
+        return self
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        self.tls = await self._open.start_tls(self.host, self.timeout)
+        return self
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._open.read(self.timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._open.write(buffer, self.timeout)
+
+    async def aclose(self) -> None:
+        if self.channel:
+            self.channel.close()
+
+    @property
+    def _open(self) -> Channel:
+        if self.channel is None:
+            raise EOFError
+        return self.channel

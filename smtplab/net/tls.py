@@ -1,6 +1,6 @@
-"""TLS versions a server accepts, and certificate chains judged at the case's time.
+"""TLS versions a service accepts, and certificate chains judged at the case's time.
 
-RFC 8996 (TLS 1.0 and 1.1 deprecated), 5280 (path validation), 6125 and 9525 (names).
+RFC 8996 (TLS 1.0 and 1.1 deprecated), 5280 (path validation), 9525 (names).
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from OpenSSL import SSL, crypto
+from cryptography.x509 import verification
+from OpenSSL import crypto
 
 from smtplab.net import Network, Unknown
-from smtplab.net.session import PORTS
-from smtplab.net.starttls import Channel
+from smtplab.net.channel import Channel
+from smtplab.net.hello import LEGACY, VERSIONS, offer
+from smtplab.net.session import endpoint
+from smtplab.net.talk import Flood, Talk
 
-VERSIONS = {"TLSv1": SSL.TLS1_VERSION, "TLSv1.1": SSL.TLS1_1_VERSION}
-"""The versions that RFC 8996 forbids; newer ones are what a normal handshake shows."""
-_TRIGGER = {"smtp": b"EHLO probe.smtplab.invalid\r\n", "imap": b"", "pop3": b""}
-_STARTTLS = {"smtp": b"STARTTLS\r\n", "imap": b"a1 STARTTLS\r\n", "pop3": b"STLS\r\n"}
+__all__ = ["LEGACY", "VERSIONS", "Certificate", "Verdict", "accepts", "read_leaf", "verify"]
+
+EXPIRED, NOT_YET, SELF_SIGNED, INCOMPLETE = 10, 9, (18, 19), (20, 21)
+"""OpenSSL's numbers of the errors that have remedies of their own."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The facts of a leaf certificate that matter for mail."""
+    """The facts of a leaf certificate that matter for mail; `self_issued`: subject and issuer are the same."""
 
     subject: str
     issuer: str
@@ -38,7 +42,7 @@ class Certificate:
     key: str
     bits: int
     hash: str
-    self_signed: bool
+    self_issued: bool
 
     def covers(self, host: str) -> bool:
         """Whether one of its DNS names is the host, or a wildcard for it (RFC 9525 section 6.3)."""
@@ -49,55 +53,48 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Path validation: OpenSSL's error number (0: valid) and words."""
+    """Path validation: OpenSSL's error number (0 valid, -1 cannot be judged) and words.
+
+    `strict` is what a validator by the letter of RFC 5280 says, host name included: "" valid.
+    """
 
     code: int
     text: str
+    strict: str = ""
 
 
-async def accepts(network: Network, host: str, address: str, port: int, version: str) -> tuple[bool | None, str]:
-    """Whether a server completes a handshake of just this version; None and why where that is not known."""
-    target = f"{address}:{port}"
+async def accepts(
+    network: Network, host: str, address: str, port: int, version: str, like: int | None = None
+) -> tuple[bool | None, str]:
+    """Whether a service accepts a version ("TLSv1" to "TLSv1.3"), and why not; None where that is not known."""
 
     async def perform() -> dict[str, Any]:
         async with network.slot(address, port):
-            return await _offer(network, host, address, port, version)
+            accepted, why = await _offer(Talk(host, address, port, network.settings.timeout, like), version)
+        return {"accepted": accepted, "why": why} if why else {"accepted": accepted}
 
-    entry = await network.ask("tls", target, {"name": host, "version": version}, perform)
+    entry = await network.ask("tls", endpoint(address, port), {"name": host, "version": version}, perform)
     if entry.value is None:
         return None, entry.unknown or ""
     return bool(entry.value["accepted"]), str(entry.value.get("why", ""))
 
 
-async def _offer(network: Network, host: str, address: str, port: int, version: str) -> dict[str, Any]:
-    wait = network.settings.timeout
-    protocol, implicit, _ = PORTS[port]
-    channel = await Channel.connect(address, port, wait)
+async def _offer(talk: Talk, version: str) -> tuple[bool, str]:
+    talk.channel = await Channel.connect(talk.address, talk.port, talk.timeout)
     try:
-        if not implicit:
-            greeting = await channel.line(8192, wait)
-            if greeting.startswith(b"421"):
-                raise Unknown("throttled")
-            if _TRIGGER[protocol]:
-                await channel.write(_TRIGGER[protocol], wait)
-                while (await channel.line(8192, wait))[3:4] == b"-":
-                    continue
-            await channel.write(_STARTTLS[protocol], wait)
-            reply = await channel.line(8192, wait)
-            if b" OK" not in reply[:12] and not reply.startswith((b"2", b"+OK")):
+        if not talk.implicit:
+            if not await talk.greet():
+                busy = talk.steps[-1]["reply"][-1].startswith("421")
+                raise Unknown("throttled" if busy else talk.ended)
+            await talk.capabilities("capabilities")
+            if not await talk.begin_tls():
                 raise Unknown("no STARTTLS")
-        try:
-            facts = await channel.start_tls(host, wait, VERSIONS[version])
-        except SSL.Error as e:
-            # Our own library must be able to offer the version, or its refusal would look like the server's.
-            if any("no protocols" in str(p) or "no ciphers" in str(p) for p in e.args[0] if e.args):
-                raise Unknown(f"this machine cannot offer {version}") from e
-            return {"accepted": False, "why": "handshake refused"}
-        except (EOFError, ConnectionError):
-            return {"accepted": False, "why": "connection closed"}
-        return {"accepted": True, "cipher": facts["cipher"]}
+            talk.channel.buffer = b""
+        return await offer(talk.channel, talk.host, version, talk.timeout)
+    except Flood as e:
+        raise Unknown(str(e)) from e
     finally:
-        channel.close()
+        talk.channel.close()
 
 
 def read_leaf(der: bytes) -> Certificate | None:
@@ -115,9 +112,9 @@ def read_leaf(der: bytes) -> Certificate | None:
             key=type(public).__name__.strip("_").replace("PublicKey", ""),
             bits=public.key_size if isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else 0,
             hash=digest.name if isinstance(digest, hashes.HashAlgorithm) else "",
-            self_signed=cert.subject == cert.issuer,
+            self_issued=cert.subject == cert.issuer,
         )
-    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
         return None
 
 
@@ -129,25 +126,36 @@ def _names(cert: x509.Certificate) -> tuple[str, ...]:
     return tuple(n.lower() for n in san.get_values_for_type(x509.DNSName))
 
 
-def verify(chain: tuple[bytes, ...], at: datetime, trust: Path | None) -> Verdict:
-    """Validate a chain (DER, leaf first) at a time against a trust store (None: the system's)."""
+def verify(chain: tuple[bytes, ...], host: str, at: datetime, trust: Path | None) -> Verdict:
+    """Validate a chain (DER, leaf first) at a time against a PEM file of authorities (None: the system's).
+
+    OpenSSL says what is wrong in the words administrators search for; `strict` adds a second opinion.
+    """
+    if not chain:
+        return Verdict(-1, "no certificate was sent")
+    # The system's anchors lie where OpenSSL was built to look.
+    paths = ssl.get_default_verify_paths()
     store = crypto.X509Store()
     store.set_time(at.astimezone(UTC).replace(tzinfo=None))
     try:
-        if trust:
-            store.load_locations(str(trust))
-        else:
-            # The system's anchors, by the places OpenSSL was built to look in.
-            paths = ssl.get_default_verify_paths()
-            store.load_locations(paths.cafile, paths.capath)
+        store.load_locations(*((str(trust), None) if trust else (paths.cafile, paths.capath)))
         certificates = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
-    except crypto.Error as e:
+    except (crypto.Error, TypeError) as e:
         return Verdict(-1, f"cannot be judged: {e}"[:200])
-    if not certificates:
-        return Verdict(-1, "no certificate was sent")
-    context = crypto.X509StoreContext(store, certificates[0], certificates[1:])
+    strict = _strict(chain, host, at, trust or Path(paths.cafile or ""))
     try:
-        context.verify_certificate()
+        crypto.X509StoreContext(store, certificates[0], certificates[1:]).verify_certificate()
     except crypto.X509StoreContextError as e:
-        return Verdict(int(e.errors[0]), str(e.errors[2]))
-    return Verdict(0, "valid")
+        return Verdict(int(e.errors[0]), str(e.errors[2]), strict)
+    return Verdict(0, "valid", strict)
+
+
+def _strict(chain: tuple[bytes, ...], host: str, at: datetime, trust: Path) -> str:
+    try:
+        anchors = x509.load_pem_x509_certificates(trust.read_bytes())
+        leaf, *rest = [x509.load_der_x509_certificate(der) for der in chain]
+        builder = verification.PolicyBuilder().store(verification.Store(anchors)).time(at)
+        builder.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
+    except (verification.VerificationError, UnsupportedAlgorithm, OSError, ValueError, TypeError) as e:
+        return str(e)[:200] or type(e).__name__
+    return ""

@@ -12,47 +12,58 @@ CLEAR_TEXT = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
 
 @dataclass(frozen=True)
 class Offer:
-    """Capabilities of a host and port; `state` says how far the session came."""
+    """Capabilities of a host and port; `state` says how far the session came.
+
+    `heard`: the server listed its capabilities, so that what is missing is missing and not unknown. `size` is the
+    largest message in octets (RFC 1870; 0: no limit told; None: not announced). `starttls` is what was announced,
+    `tls` the version of a completed handshake. `plaintext_login`: a password may be sent before TLS.
+    """
 
     host: str
     port: int
     protocol: str
+    heard: bool = False
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     auth_before: tuple[str, ...] = ()
     auth_after: tuple[str, ...] = ()
+    size: int | None = None
     starttls: bool = False
     implicit: bool = False
     plaintext_login: bool = False
     tls: str = ""
     state: str = ""
 
+    def has(self, keyword: str) -> bool | None:
+        """Whether a capability was announced, before or after TLS; None where the server was not heard."""
+        if not self.heard:
+            return None
+        return any(c.upper().split(" ")[0] == keyword for c in (*self.before, *self.after))
+
 
 def read_offer(session: Transcript) -> Offer:
     """The offer of a session; what was not seen stays empty, and `state` tells why."""
-    before = _capabilities(session.protocol, session.lines("ehlo"))
-    after = _capabilities(session.protocol, session.lines("ehlo-tls"))
-    if session.implicit:
-        before, after = (), before
-    names = {c.split()[0].upper() for c in before if c.split()}
-    starttls = bool(names & {"STARTTLS", "STLS"})
-    greeted = session.known and not session.throttled
-    # IMAP allows LOGIN and POP3 allows USER unless they say otherwise: RFC 9051 section 6.2.3, 2449 section 6.3.
-    open_login = greeted and bool(before) and not session.implicit
-    plaintext = (session.protocol == "imap" and open_login and "LOGINDISABLED" not in names) or (
-        session.protocol == "pop3" and open_login and "USER" in names
-    )
+    first, second = session.capabilities("capabilities"), session.capabilities("capabilities-tls")
+    heard = first is not None
+    before, after = (() if session.implicit else first or ()), (first if session.implicit else second) or ()
+    protocol = session.protocol
+    auth_before = _auth(protocol, before)
+    names = {c.upper().split(" ")[0] for c in before}
+    # IMAP allows LOGIN unless it says otherwise (RFC 9051 section 6.2.3); POP3 says USER (RFC 2449 section 6.3).
+    lax = {"imap": "LOGINDISABLED" not in names, "pop3": "USER" in names, "smtp": bool(CLEAR_TEXT & {*auth_before})}
     return Offer(
         session.host,
         session.port,
-        session.protocol,
+        protocol,
+        heard,
         before,
         after,
-        _auth(session.protocol, before),
-        _auth(session.protocol, after),
-        starttls,
+        auth_before,
+        _auth(protocol, after),
+        _size(after or before) if protocol == "smtp" else None,
+        bool(names & {"STARTTLS", "STLS"}),
         session.implicit,
-        plaintext,
+        heard and not session.implicit and lax[protocol],
         session.tls.version if session.tls else "",
         _state(session),
     )
@@ -66,18 +77,18 @@ def _state(session: Transcript) -> str:
     return session.ended or "complete"
 
 
-def _capabilities(protocol: str, lines: tuple[str, ...]) -> tuple[str, ...]:
-    if protocol == "smtp":
-        return tuple(x[4:].strip() for x in lines[1:] if x.startswith("250"))
-    if protocol == "imap":
-        row = next((x for x in lines if x.upper().startswith("* CAPABILITY ")), "")
-        return tuple(row.split()[2:])
-    return tuple(x for x in lines[1:] if x != ".") if lines and lines[0].startswith("+OK") else ()
-
-
 def _auth(protocol: str, capabilities: tuple[str, ...]) -> tuple[str, ...]:
     if protocol == "imap":
         return tuple(c[5:].upper() for c in capabilities if c.upper().startswith("AUTH="))
     word = "AUTH" if protocol == "smtp" else "SASL"
-    made = [w.upper() for c in capabilities for w in c.replace("=", " ").split()[1:] if c.upper().startswith(word)]
-    return tuple(dict.fromkeys(made))
+    # Some servers still write AUTH=PLAIN, for clients older than RFC 2554.
+    split = [c.upper().replace("=", " ").split() for c in capabilities]
+    return tuple(dict.fromkeys(m for words in split if words[:1] == [word] for m in words[1:]))
+
+
+def _size(capabilities: tuple[str, ...]) -> int | None:
+    for words in (c.upper().split() for c in capabilities):
+        if words[:1] == ["SIZE"]:
+            digits = words[1] if len(words) > 1 else "0"
+            return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,42 +12,58 @@ from smtplab.case import Case
 from smtplab.tables import conform
 
 MAX_BYTES = 1_000_000
+_PROGRAMS = {".postconf": "postfix", ".doveconf": "dovecot"}
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """The settings of one host; values are as printed, `program` is postfix or dovecot."""
+    """The settings of one host: name -> (line number, value as printed); `program` is postfix or dovecot."""
 
     host: str
     program: str
     file: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, tuple[int, str]]
+
+    def value(self, name: str, default: str = "") -> str:
+        """A setting, or what stands for one that is not printed: the program's default."""
+        return self.settings.get(name, (0, default))[1]
+
+    def seen(self, *names: str) -> tuple[str, ...]:
+        """The lines of settings, as evidence."""
+        lines = [(n, *self.settings[n]) for n in names if n in self.settings]
+        return tuple(f"{self.file} line {number}: {name} = {value}" for name, number, value in lines)
 
 
 def read(case: Case) -> tuple[tuple[Configuration, ...], pd.DataFrame]:
     """The configuration files of a case, and what could not be read (table problems)."""
     made, problems = [], []
     for path in case.sources("configuration"):
-        program = {".postconf": "postfix", ".doveconf": "dovecot"}.get(path.suffix)
-        if program is None:
-            what = "not named NAME.postconf or NAME.doveconf, so not read"
-            problems.append({"file": case.rel(path), "what": what, "records": 1})
+        program = _PROGRAMS.get(path.suffix)
+        settings = _settings(path) if program and path.is_file() else {}
+        if program and settings:
+            made.append(Configuration(path.stem.lower(), program, case.rel(path), settings))
             continue
-        settings = _settings(path)
-        if not settings:
-            what = f"holds no setting: expected the output of {'postconf' if program == 'postfix' else 'doveconf'} -n"
-            problems.append({"file": case.rel(path), "what": what, "records": 1})
-            continue
-        made.append(Configuration(path.stem, program, case.rel(path), settings))
+        tool = "postconf" if program == "postfix" else "doveconf"
+        what = f"holds no setting: expected the output of {tool} -n"
+        if not program:
+            what = "not named HOST.postconf or HOST.doveconf, so not read"
+        problems.append({"file": case.rel(path), "what": what, "records": 1})
     return tuple(made), conform("problems", problems)
 
 
-def _settings(path: Path) -> dict[str, str]:
+def _settings(path: Path) -> dict[str, tuple[int, str]]:
     with path.open("rb") as file:
         text = file.read(MAX_BYTES).decode("utf-8", "replace")
-    made: dict[str, str] = {}
+    made: dict[str, tuple[int, str]] = {}
+    for number, name, value in _lines(text):
+        made[name] = (made[name][0], f"{made[name][1]} {value}") if number == 0 and name in made else (number, value)
+    return made
+
+
+def _lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, name and value of each setting; number 0 for a line that goes on with the one before."""
     depth, last = 0, ""
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), 1):
         bare = line.strip()
         if not bare or bare.startswith("#"):
             continue
@@ -57,10 +73,9 @@ def _settings(path: Path) -> dict[str, str]:
         elif bare == "}":
             depth = max(0, depth - 1)
         elif depth == 0 and line[:1].isspace() and last:
-            made[last] += f" {bare}"
+            yield 0, last, bare
         elif depth == 0:
-            name, sign, value = bare.partition("=")
-            if sign and name.strip().replace("_", "").isalnum():
-                last = name.strip()
-                made[last] = value.strip()
-    return made
+            name, sign, value = (part.strip() for part in bare.partition("="))
+            if sign and name.isascii() and name.replace("_", "").isalnum():
+                last = name
+                yield number, name, value

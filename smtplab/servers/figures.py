@@ -7,20 +7,24 @@ import plotly.graph_objects as go
 from smtplab import theme
 from smtplab.servers.collect import ServerEvidence
 
-_FEATURES = ("greets", "STARTTLS or TLS", "sign-in only after TLS", "password never in clear")
+_FEATURES = ("answers", "announces TLS", "TLS works", "no password before TLS")
 
 
 def offers(evidence: ServerEvidence) -> go.Figure:
     """A row a host and port, a column a property: yes, no, or does not apply."""
-    shown = [o for o in evidence.offers if o.before or o.after]
+    shown = [o for o in evidence.offers if o.heard]
     if not shown:
         return theme.missing("No server was heard", "The recording holds no session with a mail server.")
     rows, words = [], []
     for o in shown:
-        tls = o.starttls or o.implicit
-        safe = not o.auth_before if o.protocol == "smtp" else not o.plaintext_login
+        announced = o.starttls or o.implicit
         signs_in = o.protocol != "smtp" or bool(o.auth_before or o.auth_after)
-        values = [True, tls, safe if signs_in else None, not o.plaintext_login if o.protocol != "smtp" else None]
+        values = (
+            True,
+            announced,
+            bool(o.tls) if announced else None,
+            not o.plaintext_login if signs_in else None,
+        )
         rows.append([0.5 if v is None else float(v) for v in values])
         words.append(["–" if v is None else "yes" if v else "NO" for v in values])
     figure = go.Figure(

@@ -3,93 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from smtplab.findings import Finding, Findings
 from smtplab.net.dns import State
+from smtplab.net.tls import INCOMPLETE, SELF_SIGNED
 from smtplab.transport.collect import HostTls, TransportEvidence
 from smtplab.transport.mta_sts import Policy
 
-EXPIRED = 10
-"""OpenSSL: certificate has expired."""
 LEFT_FRACTION = 0.15
-"""Of a certificate's life: below it, renewal is late whatever its length."""
+"""Of a certificate's life: below it, renewal is late whatever its length (ACME clients renew at a third)."""
 
 
 def check(evidence: TransportEvidence) -> Findings:
     """Findings on certificates, TLS versions and policies."""
-    enforced = {h for d, h in evidence.mx for p in evidence.policies if p.domain == d and p.mode == "enforce"}
-    hosts = (f for h in evidence.hosts for f in _host(h, evidence, h.host in enforced))
+    strict = {p.domain for p in evidence.policies if p.file.mode == "enforce" and not p.error}
+    enforced = {host for domain, host in evidence.mx if domain in strict}
+    certificates = (
+        _certificate(group, evidence.as_of, group[0].host in enforced) for group in _by_certificate(evidence.hosts)
+    )
+    versions = (f for h in evidence.hosts for f in _versions(h))
     policies = (f for p in evidence.policies for f in _policy(p, [h for d, h in evidence.mx if d == p.domain]))
-    return Findings((*hosts, *policies))
+    return Findings((*certificates, *versions, *policies))
 
 
-def _host(host: HostTls, evidence: TransportEvidence, enforced: bool) -> Iterator[Finding]:
-    where = f"{host.host}:{host.port}"
-    seen = (f"TLS handshake with {host.address}:{host.port}",)
-    facts = {"host": host.host, "port": host.port}
-    certificate = host.certificate
-    if certificate is None:
-        yield Finding("transport.certificate.unreadable", where, seen, **facts)
-    else:
-        yield from _certificate(host, evidence, enforced, where, seen)
-    accepted = [v for v, yes in host.legacy if yes]
-    if accepted:
-        if host.port == 25:
-            yield Finding("transport.tls.legacy_relay", where, seen, **facts, versions=accepted)
-        else:
-            yield Finding("transport.tls.legacy", where, seen, **facts, versions=accepted)
+def _by_certificate(hosts: tuple[HostTls, ...]) -> list[list[HostTls]]:
+    """Services of a host that show the same certificate: one finding, however many ports."""
+    groups: dict[tuple[object, ...], list[HostTls]] = {}
+    for host in hosts:
+        groups.setdefault((host.host, host.port == 25, host.certificate, host.verdict), []).append(host)
+    return list(groups.values())
 
 
-def _certificate(
-    host: HostTls, evidence: TransportEvidence, enforced: bool, where: str, seen: tuple[str, ...]
-) -> Iterator[Finding]:
-    cert = host.certificate
+def _certificate(group: list[HostTls], at: datetime, enforced: bool) -> Finding:
+    """What a client that verifies would say; an MX without a policy meets none (RFC 7435), so it costs no mail."""
+    host = group[0]
+    cert, verdict, days = host.certificate, host.verdict, host.days_left(at)
+    seen = tuple(f"TLS handshake with {h.address} port {h.port}" for h in group)
+    facts = {"host": host.host, "port": [h.port for h in group], "verdict": verdict.text, "days": days}
     if cert is None:
-        return
-    facts = {"host": host.host, "port": host.port, "not_after": f"{cert.not_after:%d %B %Y}"}
-    days = host.days_left(evidence.as_of)
-    life = max((cert.not_after - cert.not_before).days, 1)
-    if cert.not_after < evidence.as_of:
-        sts = (
-            "MTA-STS demands a valid one, so senders that follow it do not deliver."
+        return Finding("transport.certificate.unreadable", host.host, seen, **facts)
+    if host.mx and host.port == 25 and not enforced and (verdict.code or not cert.covers(host.host)):
+        facts["verdict"] = verdict.text if verdict.code else "it does not name the host"
+        return Finding("transport.certificate.opportunistic", host.host, seen, **facts)
+    if cert.not_after < at:
+        facts |= {
+            "days": -days,
+            "not_after": f"{cert.not_after:%d %B %Y}",
+            "since": f"{cert.not_after:%Y-%m-%dT%H:%M:%SZ}",
+            "consequence": "MTA-STS promises a valid one, so senders that follow it do not deliver."
             if enforced
-            else ("Senders that demand a valid one do not deliver; most others do not look.")
-        )
-        since = f"{cert.not_after:%Y-%m-%dT%H:%M:%SZ}"
-        yield Finding(
-            "transport.certificate.expired", host.host, seen, **facts, days=-days, consequence=sts, since=since
-        )
-    elif host.mx and not enforced and host.verdict.code:
-        yield Finding("transport.certificate.opportunistic", where, seen, **facts, verdict=host.verdict.text)
-    elif host.verdict.code:
-        yield Finding("transport.certificate.invalid", where, seen, **facts, verdict=host.verdict.text)
-    elif not cert.covers(host.host):
-        names = list(cert.names) or ["no name"]
-        yield Finding("transport.certificate.name", where, seen, **facts, names=names)
-    elif days < life * LEFT_FRACTION:
-        yield Finding("transport.certificate.ending", where, seen, **facts, days=days)
-    else:
-        yield Finding("transport.certificate.ok", where, seen, **facts, days=days)
+            else "Mail programs warn or refuse to connect.",
+        }
+        return Finding("transport.certificate.expired", host.host, seen, **facts)
+    if cert.not_before > at:
+        begins = f"{cert.not_before:%d %B %Y}"
+        return Finding("transport.certificate.not_yet_valid", host.host, seen, **facts, not_before=begins)
+    if verdict.code in SELF_SIGNED:
+        return Finding("transport.certificate.self_signed", host.host, seen, **facts)
+    if verdict.code in INCOMPLETE:
+        return Finding("transport.certificate.chain_incomplete", host.host, seen, **facts, issuer=cert.issuer)
+    if verdict.code:
+        return Finding("transport.certificate.invalid", host.host, seen, **facts)
+    if not cert.covers(host.host):
+        return Finding("transport.certificate.name", host.host, seen, **facts, names=list(cert.names) or ["no name"])
+    if host.life_left(at) < LEFT_FRACTION:
+        return Finding("transport.certificate.ending", host.host, seen, **facts, left=f"{host.life_left(at):.0%}")
+    return Finding("transport.certificate.ok", host.host, seen, **facts)
+
+
+def _versions(host: HostTls) -> Iterator[Finding]:
+    where, seen = f"{host.host}:{host.port}", (f"TLS hello to {host.address} port {host.port}",)
+    facts = {"host": host.host, "port": host.port, "versions": list(host.legacy)}
+    if host.legacy and host.port == 25:
+        yield Finding("transport.tls.legacy_relay", where, seen, **facts)
+    elif host.legacy:
+        yield Finding("transport.tls.legacy", where, seen, **facts)
 
 
 def _policy(policy: Policy, hosts: list[str]) -> Iterator[Finding]:
-    domain = policy.domain
+    domain, file = policy.domain, policy.file
     seen = (f"https://mta-sts.{domain}/.well-known/mta-sts.txt",)
+    record = (f"DNS TXT _mta-sts.{domain}",)
     if policy.state is State.UNKNOWN:
-        yield Finding("transport.mta_sts.unknown", domain, seen, domain=domain, why=policy.why)
-    elif policy.state is State.ABSENT:
-        if hosts:
-            yield Finding("transport.mta_sts.absent", domain, (f"DNS TXT _mta-sts.{domain}",), domain=domain)
+        yield Finding("transport.mta_sts.unknown", domain, record, domain=domain, why=policy.why)
+    elif policy.state is State.ABSENT and hosts:
+        yield Finding("transport.mta_sts.absent", domain, record, domain=domain)
     elif policy.error:
-        yield Finding("transport.mta_sts.broken", domain, seen, domain=domain, error=policy.error)
-    else:
-        unnamed = [h for h in hosts if not policy.names(h)]
+        yield Finding("transport.mta_sts.broken", domain, (*record, *seen), domain=domain, error=policy.error)
+    elif policy.state is State.PRESENT:
+        unnamed = [h for h in hosts if not file.names(h)] if file.mode != "none" else []
+        facts = {"domain": domain, "mx": list(file.mx), "mode": file.mode}
         for host in unnamed:
-            names = list(policy.mx)
-            yield Finding(
-                "transport.mta_sts.mx_not_listed", host, seen, domain=domain, host=host, mx=names, mode=policy.mode
-            )
+            if file.mode == "enforce":
+                yield Finding("transport.mta_sts.mx_not_listed", host, seen, **facts, host=host)
+            else:
+                yield Finding("transport.mta_sts.mx_not_listed_testing", host, seen, **facts, host=host)
         if not unnamed:
-            yield Finding("transport.mta_sts.ok", domain, seen, domain=domain, mode=policy.mode)
+            yield Finding("transport.mta_sts.ok", domain, seen, **facts)
     if policy.report is State.ABSENT and hosts:
         yield Finding("transport.tls_reporting.absent", domain, (f"DNS TXT _smtp._tls.{domain}",), domain=domain)
+    elif policy.report is State.PRESENT:
+        seen = (f"DNS TXT _smtp._tls.{domain}",)
+        yield Finding("transport.tls_reporting.ok", domain, seen, domain=domain, rua=policy.rua)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
 
 from smtplab import servers
 from smtplab.case import Case
-from smtplab.net import Network
-from smtplab.net.dns import query
 from smtplab.net.session import TlsFacts, Transcript
-from smtplab.net.tls import VERSIONS, Certificate, Verdict, accepts, read_leaf, verify
+from smtplab.net.tls import LEGACY, VERSIONS, Certificate, Verdict, accepts, read_leaf, verify
+from smtplab.servers.collect import mail_exchangers
 from smtplab.tables import Inventory
 from smtplab.transport import mta_sts
 from smtplab.transport.mta_sts import Policy
@@ -21,7 +20,7 @@ from smtplab.transport.mta_sts import Policy
 
 @dataclass(frozen=True)
 class HostTls:
-    """TLS of a host and port; `legacy` maps TLS 1.0 and 1.1 to accepted (None: unknown)."""
+    """TLS of a host and port; `versions` maps "TLSv1" to "TLSv1.3" to accepted (None: unknown)."""
 
     host: str
     address: str
@@ -31,12 +30,24 @@ class HostTls:
     version: str
     cipher: str
     group: str
-    legacy: tuple[tuple[str, bool | None], ...]
+    versions: tuple[tuple[str, bool | None], ...]
     mx: bool
+
+    @property
+    def legacy(self) -> tuple[str, ...]:
+        """Accepted versions that RFC 8996 forbids."""
+        return tuple(v for v, accepted in self.versions if accepted and v in LEGACY)
 
     def days_left(self, at: datetime) -> int:
         """Whole days until the certificate ends; negative once it has."""
-        return (self.certificate.not_after - at).days if self.certificate else 0
+        return int((self.certificate.not_after - at) / timedelta(days=1)) if self.certificate else 0
+
+    def life_left(self, at: datetime) -> float:
+        """The part of the certificate's life that is left, 1.0 to 0.0 and below; 90-day and yearly ones compare."""
+        if self.certificate is None:
+            return 0.0
+        life = self.certificate.not_after - self.certificate.not_before
+        return (self.certificate.not_after - at) / life if life else 0.0
 
 
 @dataclass(frozen=True)
@@ -52,71 +63,78 @@ class TransportEvidence:
         return f"TransportEvidence({len(self.hosts)} services with TLS, {len(self.policies)} policies)"
 
     def certificates(self) -> pd.DataFrame:
-        """A row a service: host, port, names, ends, days left, verdict, version, group."""
+        """A row a service: host, port, names, ends, days left, life left, verdict, key, TLS, group."""
         rows = [
             (
                 h.host,
                 h.port,
-                ", ".join(h.certificate.names) if h.certificate else "",
-                f"{h.certificate.not_after:%Y-%m-%d}" if h.certificate else "",
+                ", ".join(h.certificate.names),
+                f"{h.certificate.not_after:%Y-%m-%d}",
                 h.days_left(self.as_of),
+                f"{max(h.life_left(self.as_of), 0):.0%}",
                 h.verdict.text,
+                f"{h.certificate.key} {h.certificate.bits or ''}".strip(),
                 h.version,
                 h.group,
             )
             for h in self.hosts
+            if h.certificate
         ]
-        return pd.DataFrame(rows, columns=["host", "port", "names", "ends", "days left", "verdict", "TLS", "group"])
+        columns = ["host", "port", "names", "ends", "days left", "life left", "verdict", "key", "TLS", "group"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def versions(self) -> pd.DataFrame:
+        """A row a service, a column a TLS version: yes, no or unknown."""
+        words = {True: "yes", False: "no", None: "unknown"}
+        rows = [(h.host, h.port, *(words[accepted] for _, accepted in h.versions)) for h in self.hosts]
+        return pd.DataFrame(rows, columns=["host", "port", *VERSIONS])
 
     def promises(self) -> pd.DataFrame:
-        """A row a domain and MX: what MTA-STS promises, and whether the MX is named."""
+        """A row a domain and MX: what MTA-STS promises, whether the MX is named, and whether reports are asked for."""
         rows = []
         for policy in self.policies:
             for host in [h for d, h in self.mx if d == policy.domain] or [""]:
-                named = "" if not policy.mode or not host else "yes" if policy.names(host) else "NO"
-                rows.append((policy.domain, policy.mode or str(policy.state), host, named, policy.error or policy.why))
-        return pd.DataFrame(rows, columns=["domain", "mode", "mx", "named", "what"])
+                file = policy.file
+                named = "" if not file.mode or not host else "yes" if file.names(host) else "NO"
+                mode = file.mode or str(policy.state)
+                what = policy.error or policy.why
+                rows.append((policy.domain, mode, host, named, what, policy.rua or str(policy.report)))
+        return pd.DataFrame(rows, columns=["domain", "mode", "mx", "named", "what is wrong", "TLS reports to"])
 
 
 def collect(case: Case, inventory: Inventory) -> TransportEvidence:
-    """Judge every chain at the case's time; ask each service for TLS 1.0 and 1.1; fetch policies."""
+    """Judge every chain at the case's time; offer each service the TLS versions one by one; fetch policies.
+
+    Raises NotRecorded when the case has a recording that holds no session at all.
+    """
     sessions = servers.collect(case, inventory)
     return case.network.run(_collect(case, inventory, sessions))
 
 
 async def _collect(case: Case, inventory: Inventory, evidence: servers.ServerEvidence) -> TransportEvidence:
-    policies = await asyncio.gather(*(mta_sts.collect(case.network, d) for d in inventory.domains()))
-    mx = []
-    for domain in inventory.domains():
-        from_dns = await _mx_of(case.network, domain)
-        mx += [(domain, name) for name in from_dns]
-    hosts = []
-    for session in evidence.sessions:
-        if session.tls:
-            hosts.append(await _host(case, session, session.tls, session.host in evidence.mx))
+    network, domains = case.network, inventory.domains()
+    policies = await asyncio.gather(*(mta_sts.collect(network, d, case.as_of) for d in domains))
+    mx = [(d, name) for d in domains for name in await mail_exchangers(network, d)]
+    spoken = [(s, s.tls) for s in evidence.sessions if s.tls]
+    hosts = await asyncio.gather(*(_host(case, s, facts, s.host in evidence.mx) for s, facts in spoken))
     return TransportEvidence(tuple(hosts), tuple(policies), tuple(mx), case.as_of)
 
 
-async def _mx_of(network: Network, domain: str) -> list[str]:
-    """The MX names of a domain."""
-    answer = await query(network, domain, "MX")
-    return [name for r in answer.records if (name := r.split()[-1]) != "."]
-
-
 async def _host(case: Case, session: Transcript, facts: TlsFacts, mx: bool) -> HostTls:
-    legacy = []
+    accepted: dict[str, bool | None] = {facts.version: True}
     for version in VERSIONS:
-        accepted, _ = await accepts(case.network, session.host, session.address, session.port, version)
-        legacy.append((version, accepted))
+        # What the session has shown needs no connection; one after the other, for the server's peace.
+        if version not in accepted:
+            accepted[version], _ = await accepts(case.network, session.host, session.address, session.port, version)
     return HostTls(
         session.host,
         session.address,
         session.port,
         read_leaf(facts.chain[0]) if facts.chain else None,
-        verify(facts.chain, case.as_of, case.network.settings.trust),
+        verify(facts.chain, session.host, case.as_of, case.network.settings.trust),
         facts.version,
         facts.cipher,
         facts.group,
-        tuple(legacy),
+        tuple((v, accepted[v]) for v in VERSIONS),
         mx,
     )

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from smtplab.net import Network
-from smtplab.net.dns import State, query
-from smtplab.net.https import fetch
+from smtplab.net.dns import DnsAnswer, State, query
+from smtplab.net.https import Fetched, fetch
+from smtplab.net.tls import read_leaf, verify
 
-_TXT = re.compile(r"^v=STSv1\s*;")
-_RPT = re.compile(r"^v=TLSRPTv1\s*;")
 MODES = ("enforce", "testing", "none")
+MAX_AGE = 31_557_600
+"""Seconds; the most a policy may ask for (section 3.2)."""
+_TXT = re.compile(r"v=STSv1[ \t]*;")
+_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_RPT = re.compile(r"v=TLSRPTv1[ \t]*;")
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What a domain promises; `state` of the TXT record, `error` of the policy, `report` of TLS-RPT."""
+class PolicyFile:
+    """A policy as served: `mode`, `mx` patterns in lower case, `max_age` seconds; `problems` make it unusable."""
 
-    domain: str
-    state: State
     mode: str = ""
     mx: tuple[str, ...] = ()
     max_age: int = 0
-    error: str = ""
-    why: str = ""
-    report: State = State.UNKNOWN
-    rua: str = ""
+    problems: tuple[str, ...] = ()
 
     def names(self, host: str) -> bool:
         """Whether the policy names a host; `*.` stands for exactly one label (section 4.1)."""
@@ -34,35 +34,91 @@ class Policy:
         return any(p == host or (p.startswith("*.") and p[2:] == parent) for p in self.mx)
 
 
-def parse(body: str) -> dict[str, list[str]]:
-    """The key: value lines of a policy, names in lower case; unknown keys are kept."""
-    made: dict[str, list[str]] = {}
+@dataclass(frozen=True)
+class Policy:
+    """What a domain promises.
+
+    `state`: whether a policy is announced; `id` its TXT record's; `error` why senders cannot use it; `why` why it is
+    unknown; `report`: whether TLS reports are asked for, at `rua`.
+    """
+
+    domain: str
+    state: State
+    id: str = ""
+    file: PolicyFile = field(default_factory=PolicyFile)
+    error: str = ""
+    why: str = ""
+    report: State = State.UNKNOWN
+    rua: str = ""
+
+
+def parse(body: str) -> PolicyFile:
+    """Read a policy; never raises. Of a key other than mx that stands twice the first counts (section 3.2)."""
+    found: dict[str, list[str]] = {}
     for line in body.splitlines()[:500]:
         key, sign, value = line.partition(":")
         if sign:
-            made.setdefault(key.strip().lower(), []).append(value.strip())
-    return made
+            found.setdefault(key.strip(), []).append(value.strip())
+    mode, age = found.get("mode", [""])[0], found.get("max_age", [""])[0]
+    mx = tuple(p.lower().rstrip(".") for p in found.get("mx", ()))
+    problems = []
+    if found.get("version", [""])[0] != "STSv1":
+        problems.append("the version is not STSv1")
+    if mode not in MODES:
+        problems.append("the mode is not enforce, testing or none")
+    if not (age.isascii() and age.isdigit() and len(age) <= 10 and int(age) <= MAX_AGE):
+        problems.append(f"max_age is not a number up to {MAX_AGE}")
+    if not mx and mode != "none":
+        problems.append("it names no mx")
+    return PolicyFile(mode, mx, 0 if problems else int(age), tuple(problems))
 
 
-async def collect(network: Network, domain: str) -> Policy:
-    """The policy of a domain, and whether it asks for TLS reports."""
+async def collect(network: Network, domain: str, at: datetime) -> Policy:
+    """The policy of a domain, its certificate judged at a time, and whether the domain asks for TLS reports."""
     txt = await query(network, f"_mta-sts.{domain}", "TXT")
     rpt = await query(network, f"_smtp._tls.{domain}", "TXT")
-    reports = [r for r in rpt.records if _RPT.match(r)]
-    report = rpt.state if rpt.state is State.UNKNOWN else State.PRESENT if reports else State.ABSENT
-    rua = reports[0].partition("rua=")[2] if reports else ""
+    asks = [r for r in rpt.records if _RPT.match(r)]
+    report = rpt.state if rpt.state is State.UNKNOWN else State.PRESENT if len(asks) == 1 else State.ABSENT
+    rua = _fields(asks[0]).get("rua", "") if len(asks) == 1 else ""
+    policy = Policy(domain, txt.state, why=txt.why, report=report, rua=rua)
     if txt.state is State.UNKNOWN:
-        return Policy(domain, State.UNKNOWN, why=txt.why, report=report, rua=rua)
-    if not any(_TXT.match(r) for r in txt.records):
-        return Policy(domain, State.ABSENT, report=report, rua=rua)
+        return policy
+    announced, error = _announced(txt)
+    if not announced:
+        return Policy(domain, State.PRESENT if error else State.ABSENT, error=error, report=report, rua=rua)
     got = await fetch(network, f"https://mta-sts.{domain}/.well-known/mta-sts.txt")
     if got.why:
-        return Policy(domain, State.UNKNOWN, why=got.why, report=report, rua=rua)
-    fields = parse(got.body)
-    mode = fields.get("mode", [""])[0].lower()
-    age = fields.get("max_age", ["0"])[0]
-    error = got.error or (f"HTTP status {got.status}" if got.status != 200 else "")
-    error = error or ("" if mode in MODES else "no valid mode")
-    mx = tuple(p.lower().rstrip(".") for p in fields.get("mx", ()))
-    max_age = int(age) if age.isascii() and age.isdigit() and len(age) < 12 else 0
-    return Policy(domain, State.PRESENT, mode, mx, max_age, error, report=report, rua=rua)
+        return Policy(domain, State.UNKNOWN, announced, why=got.why, report=report, rua=rua)
+    file = parse(got.body)
+    error = _unusable(got, f"mta-sts.{domain}", at, network) or "; ".join(file.problems)
+    return Policy(domain, State.PRESENT, announced, file, error, report=report, rua=rua)
+
+
+def _announced(txt: DnsAnswer) -> tuple[str, str]:
+    """The id of the one record, or why what stands there announces nothing (section 3.1)."""
+    records = [r for r in txt.records if _TXT.match(r)]
+    if len(records) > 1:
+        return "", "there are several TXT records v=STSv1, so senders take none"
+    number = _fields(records[0]).get("id", "") if records else ""
+    if records and not _ID.fullmatch(number):
+        return "", "the TXT record has no valid id"
+    return number, ""
+
+
+def _fields(record: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in record.split(";"))
+    return {key.strip(): value.strip() for key, sign, value in pairs if sign}
+
+
+def _unusable(got: Fetched, host: str, at: datetime, network: Network) -> str:
+    """Why senders refuse what was fetched (section 3.3): address, certificate, status."""
+    if got.error:
+        return got.error
+    chain = got.tls.chain if got.tls else ()
+    verdict = verify(chain, host, at, network.settings.trust)
+    leaf = read_leaf(chain[0]) if chain else None
+    if verdict.code:
+        return f"the certificate of {host}: {verdict.text}"
+    if leaf is None or not leaf.covers(host):
+        return f"the certificate does not name {host}"
+    return "" if got.status == 200 else f"HTTP status {got.status}"

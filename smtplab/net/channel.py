@@ -1,7 +1,7 @@
 """A TCP channel that can turn to TLS in mid-session, over pyOpenSSL's memory BIO.
 
-pyOpenSSL brings its own OpenSSL: it names the key-exchange group, shows the whole chain, and still speaks
-TLS 1.0, none of which the standard library does on every machine.
+pyOpenSSL brings its own OpenSSL: it names the key-exchange group and shows the whole chain, which the standard
+library does not on every machine.
 """
 
 from __future__ import annotations
@@ -30,36 +30,54 @@ class Channel:
         return cls(reader, writer)
 
     async def line(self, limit: int, timeout: float) -> bytes:
-        """The next line with its ending, or `limit` bytes of one that has none; raises EOFError, TimeoutError."""
-        async with asyncio.timeout(timeout):
-            while b"\n" not in self.buffer and len(self.buffer) < limit:
-                self.buffer += await self._some()
+        """The next line with its ending, or `limit` bytes of one that has none; raises EOFError, TimeoutError.
+
+        What stands before the end of the stream counts as a line too.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while b"\n" not in self.buffer and len(self.buffer) < limit:
+                    self.buffer += await self._some()
+        except EOFError:
+            if not self.buffer:
+                raise
         end = self.buffer.find(b"\n") + 1 or limit
         made, self.buffer = self.buffer[:end], self.buffer[end:]
         return made
 
     async def write(self, data: bytes, timeout: float) -> None:
-        """Send bytes."""
+        """Send bytes; raises TimeoutError or OSError."""
         if self.tls is None:
             self.writer.write(data)
-        else:
-            self.tls.send(data)
+        elif data:
+            try:
+                self.tls.sendall(data)
+            except SSL.Error as e:
+                raise ConnectionAbortedError(reason(e)) from e
             self._flush()
         await asyncio.wait_for(self.writer.drain(), timeout)
 
-    async def start_tls(self, host: str, timeout: float, only: int | None = None) -> dict[str, Any]:
+    async def read(self, timeout: float) -> bytes:
+        """What comes next, b"" at the end of the stream; raises TimeoutError."""
+        if self.buffer:
+            made, self.buffer = self.buffer, b""
+            return made
+        try:
+            return await asyncio.wait_for(self._some(), timeout)
+        except EOFError:
+            return b""
+
+    async def start_tls(self, host: str, timeout: float) -> dict[str, Any]:
         """Handshake without verification (that is judged later, at the case's time) and return its facts.
 
         Raises SSL.Error, EOFError or TimeoutError. Plain bytes that came before it are dropped, as RFC 3207
-        section 4.2 demands. `only` (SSL.TLS1_VERSION, ...) offers just that version.
+        section 4.2 demands.
         """
         self.buffer = b""
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_verify(SSL.VERIFY_NONE)
         context.set_cipher_list(b"ALL:@SECLEVEL=0")
-        if only is not None:
-            context.set_min_proto_version(only)
-            context.set_max_proto_version(only)
+        context.set_min_proto_version(SSL.TLS1_VERSION)
         tls = SSL.Connection(context, None)
         tls.set_tlsext_host_name(host.encode("ascii", "ignore") or b"invalid")
         tls.set_connect_state()
@@ -97,6 +115,8 @@ class Channel:
                 self.tls.bio_write(await self._raw())
             except (SSL.ZeroReturnError, SSL.SysCallError) as e:
                 raise EOFError from e
+            except SSL.Error as e:
+                raise ConnectionAbortedError(reason(e)) from e
 
     async def _raw(self) -> bytes:
         data = await self.reader.read(_CHUNK)
@@ -112,3 +132,9 @@ class Channel:
                 self.writer.write(self.tls.bio_read(_CHUNK))
             except SSL.WantReadError:
                 return
+
+
+def reason(error: SSL.Error) -> str:
+    """What OpenSSL says of an error, in its words."""
+    parts = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return "; ".join(str(p[-1]) for p in parts)[:200] or "the connection ended"
