@@ -11,9 +11,11 @@ import pandas as pd
 
 from smtplab import (
     authentication,
+    bounces,
     causes,
     inventory,
     logs,
+    messages,
     names,
     replies,
     reports,
@@ -42,9 +44,19 @@ class Examination:
         return logs.read(self.case)
 
     @cached_property
+    def bounces(self) -> bounces.BounceEvidence:
+        """What came back."""
+        return bounces.read(self.case)
+
+    @cached_property
     def reports(self) -> reports.ReportEvidence:
         """What receivers report."""
         return reports.read(self.case)
+
+    @cached_property
+    def messages(self) -> messages.MessageEvidence:
+        """Sample messages."""
+        return messages.read(self.case)
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -52,7 +64,9 @@ class Examination:
         return inventory.gather(
             self.case,
             logs.sightings(self.logs),
+            bounces.sightings(self.bounces),
             reports.sightings(self.reports),
+            messages.sightings(self.messages),
         )
 
     @cached_property
@@ -77,8 +91,13 @@ class Examination:
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """The table outcomes, of logs and provider events."""
-        return self.logs.outcomes
+        """The table outcomes: logs and provider events, then losses that only bounces tell of."""
+        known = self.logs.outcomes
+        extra = bounces.outcomes(self.case, self.bounces, known)
+        if extra.empty:
+            return known
+        order = ["time", "host", "queue_id", "recipient"]
+        return pd.concat([known, extra]).sort_values(order, kind="stable", ignore_index=True)
 
     @cached_property
     def findings(self) -> Findings:
@@ -89,7 +108,9 @@ class Examination:
             + servers.check(self.servers)
             + transport.check(self.transport)
             + logs.check(self.logs)
+            + bounces.check(self.bounces)
             + reports.check(self.reports)
+            + messages.check(self.messages)
         )
 
     @cached_property
@@ -113,7 +134,7 @@ class Examination:
     @cached_property
     def problems(self) -> pd.DataFrame:
         """Records that could not be read, of all sources (table problems)."""
-        parts = [e.problems for e in (self.logs, self.servers, self.reports)]
+        parts = [e.problems for e in (self.logs, self.bounces, self.servers, self.reports, self.messages)]
         return pd.concat(parts, ignore_index=True)
 
 

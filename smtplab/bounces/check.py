@@ -129,7 +129,7 @@ def sightings(evidence: BounceEvidence) -> list[Sighting]:
         if count >= SEEN_OFTEN and domain:
             found.append(Sighting("selector", selector, domain, where, int(count)))
     if evidence.domains:
-        ours = table[table["reporting_mta"].map(lambda h: within(h, evidence.domains))]
+        ours = table[table["reporting_mta"].map(lambda h: within(h, evidence.domains)).astype(bool)]
         for ip, count in ours["source_ip"].dropna().value_counts().items():
             found.append(Sighting("outbound", str(ip), where=where, count=int(count)))
     return sorted(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -168,7 +168,7 @@ def rank(
     outcomes: pd.DataFrame,
     tls: pd.DataFrame,
     aggregate: pd.DataFrame,
-    rescued_by: dict[str, str] | None = None,
+    rescued_by: Mapping[str, str] | None = None,
 ) -> Causes:
     """Rank the findings of a case.
 
@@ -192,7 +192,7 @@ def _ledger(
     findings: Iterable[Finding],
     rows: pd.DataFrame,
     weight: str,
-    rescued_by: dict[str, str],
+    rescued_by: Mapping[str, str],
 ) -> Ledger:
     able = tuple(f for f in findings if f.direction is direction and f.entry.explains)
     masks = candidates(able, table, rows)
