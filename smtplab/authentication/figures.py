@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from smtplab import theme
 from smtplab.authentication.collect import AuthEvidence
 from smtplab.authentication.spf import MAX_LOOKUPS
+from smtplab.net.dns import State
 
 MAX_BARS = 15
 
@@ -18,6 +19,8 @@ def spf_tree(evidence: AuthEvidence, domain: str) -> go.Figure:
     """The terms that cost look-ups, in order, as a staircase against the limit of ten."""
     record = next((r for r in evidence.spf if r.domain == domain), None)
     costly = [t for t in record.terms if t.lookup] if record else []
+    if record is not None and record.state is State.UNKNOWN:
+        return theme.missing(f"SPF of {domain} could not be determined", record.why)
     if record is None or not costly:
         return theme.missing(f"SPF of {domain} costs no look-ups", "No term of the record asks the DNS.")
     figure = go.Figure()
@@ -99,6 +102,10 @@ def _said(address: str, reachable: list[str], unreachable: list[str]) -> str:
 def policy_table(evidence: AuthEvidence) -> go.Figure:
     """What a receiver would do with a forged message: a row a domain, a column a kind of name."""
     rows = [d for d in evidence.dmarc if d.record]
+    if unknown := [d.domain for d in evidence.dmarc if d.state is State.UNKNOWN]:
+        rows = [d for d in rows if d.domain not in unknown]
+        if not rows:
+            return theme.missing("The DMARC policy could not be determined", f"No answer for {', '.join(unknown)}.")
     if not rows:
         return theme.missing(
             "No DMARC policy", "None of the domains publishes a DMARC record, so forgeries are delivered."

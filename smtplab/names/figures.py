@@ -12,7 +12,9 @@ def disagreement(evidence: NamesEvidence) -> go.Figure:
     """A row an authoritative server, a column a record type: the same colour says the same answer."""
     zones = [z for z in evidence.zones if z.differing()] or list(evidence.zones[:1])
     if not zones:
-        return theme.missing("No authoritative server answered", "The recording holds no answers of name servers.")
+        return theme.missing(
+            "No authoritative server answered", "No domain of the case has name servers that were asked."
+        )
     labels, rows, words = [], [], []
     for zone in zones:
         said: dict[str, list[tuple[str, ...]]] = {t: [] for t in ("SOA", "TXT", "MX")}
