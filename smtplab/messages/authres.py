@@ -1,4 +1,4 @@
-"""Authentication-Results, RFC 8601, as servers really write it: without authserv-id, with stray semicolons or quotes."""
+"""Authentication-Results, RFC 8601, as servers write it: no authserv-id, stray semicolons, quotes anywhere."""
 
 from __future__ import annotations
 

@@ -8,15 +8,13 @@ from email.message import Message
 from smtplab import mail
 
 _URI = re.compile(r"<\s*([^<>]{1,1500})\s*>")
-_BULK = ("List-Unsubscribe", "List-Id", "Feedback-ID", "X-Campaign", "X-Campaign-Id")
+_BULK = ("List-Unsubscribe", "List-Id")
 
 
 def bulk(message: Message) -> str:
-    """By which header a message is bulk mail; "" if none says so, or if it is a discussion list's."""
+    """By which header a message is promotional mail; "" if none says so, or if it is a discussion list's."""
     if message.get("List-Post") is not None:
         return ""
-    if (mail.header(message, "Precedence") or "").lower() == "bulk":
-        return "Precedence"
     return next((name for name in _BULK if mail.header(message, name)), "")
 
 
