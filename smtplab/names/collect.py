@@ -90,15 +90,16 @@ class NamesEvidence:
         return pd.DataFrame(rows, columns=["address", "ptr", "leads back to", "confirmed"])
 
     def servers(self) -> pd.DataFrame:
-        """A row an authoritative server: domain, server, serial, and each type's answer."""
+        """A row an authoritative server: domain, server, serial, the networks its SPF record names, its MX."""
         rows = []
         for zone in self.zones:
             serials = zone.serials()
             for name, ip in zone.servers:
-                txt = [r for r in zone.answers[ip, "TXT"].records if r.lower().startswith("v=spf1")]
-                spf = txt[0] if txt else str(zone.answers[ip, "TXT"])
-                rows.append((zone.domain, name, serials.get(name), spf, str(zone.answers[ip, "MX"])))
-        frame = pd.DataFrame(rows, columns=["domain", "server", "serial", "spf", "mx"])
+                txt = zone.answers[ip, "TXT"]
+                networks = ", ".join(n for r in txt.records for n in propagation.literal_networks(r))
+                said = networks or ("none" if txt.present else str(txt))
+                rows.append((zone.domain, name, serials.get(name), said, str(zone.answers[ip, "MX"])))
+        frame = pd.DataFrame(rows, columns=["domain", "server", "serial", "networks in SPF", "mx"])
         return frame.astype({"serial": "Int64"})
 
 

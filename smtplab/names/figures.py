@@ -12,9 +12,7 @@ def disagreement(evidence: NamesEvidence) -> go.Figure:
     """A row an authoritative server, a column a record type: the same colour says the same answer."""
     zones = [z for z in evidence.zones if z.differing()] or list(evidence.zones[:1])
     if not zones:
-        return theme.missing(
-            "No authoritative server answered", "No domain of the case has name servers that were asked."
-        )
+        return theme.missing("No authoritative server answered", "No name server of its domains is known.")
     labels, rows, words = [], [], []
     for zone in zones:
         said: dict[str, list[tuple[str, ...]]] = {t: [] for t in ("SOA", "TXT", "MX")}

@@ -60,7 +60,7 @@ class Zone:
     def missing_networks(self) -> list[str]:
         """Networks that SPF authorises by its own terms at one server and not at another."""
         sets: list[set[str]] = [
-            {t for r in a.records for t in _literal_networks(r)}
+            {t for r in a.records for t in literal_networks(r)}
             for _, ip in self.servers
             if (a := self.answers[ip, "TXT"]).state is not State.UNKNOWN
         ]
@@ -75,7 +75,8 @@ class Zone:
         return max(ttls, default=None)
 
 
-def _literal_networks(record: str) -> list[str]:
+def literal_networks(record: str) -> list[str]:
+    """The networks that an SPF record names itself, without its includes; none for any other text."""
     if not record.lower().startswith("v=spf1"):
         return []
     try:

@@ -126,6 +126,10 @@ def test_servers_that_disagree_are_named_with_what_only_one_authorises(tmp_path:
     assert (found.code, found.subject) == ("names.propagation.disagree", "corp.example TXT")
     assert found.facts["missing_networks"] == ["198.51.100.12/32", "2001:db8::/48"]
     assert found.facts["stale"] == ["ns2.corp.example"]
+    assert evidence.servers()["networks in SPF"].tolist() == [
+        "192.0.2.1/32, 198.51.100.12/32, 2001:db8::/48",
+        "192.0.2.1/32",
+    ]
     figure = names.disagreement(evidence)
     assert "ns2.corp.example of corp.example answers from an old zone" in figure.layout.title.text.replace("<br>", " ")
 
