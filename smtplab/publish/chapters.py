@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
 
 from smtplab.errors import PublishError
-
-if TYPE_CHECKING:
-    from papermill.exceptions import PapermillExecutionError
 
 LONGEST = 600
 """Seconds a cell may take: one that hangs must not hang the report."""
@@ -37,10 +34,10 @@ def chapters() -> list[Path]:
 def execute(notebooks: list[Path], case: Path, scratch: Path, tell: Tell, workers: int = 2) -> list[NotebookNode]:
     """Execute the chapters on a case, several at a time, and return them in order.
 
-    Every chapter has a kernel of its own in this environment. Raises PublishError naming chapter, cell and
-    error for the first that fails.
+    Every chapter has a process and a kernel of its own in this environment. Raises PublishError naming chapter,
+    cell and error for the first that fails; those not yet begun are then left out.
     """
-    with ThreadPoolExecutor(min(workers, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max(1, min(workers, os.cpu_count() or 1))) as pool:
         jobs = [pool.submit(_execute, n, case, scratch, tell) for n in notebooks]
         try:
             return [job.result() for job in jobs]
@@ -49,41 +46,21 @@ def execute(notebooks: list[Path], case: Path, scratch: Path, tell: Tell, worker
 
 
 def _execute(notebook: Path, case: Path, scratch: Path, tell: Tell) -> NotebookNode:
-    # Papermill is slow to import, and only the report needs it.
-    import papermill
-    from papermill.exceptions import PapermillException, PapermillExecutionError
-
     began = monotonic()
-    logging.getLogger("papermill").setLevel(logging.ERROR)
     target = scratch / notebook.name
-    try:
-        papermill.execute_notebook(
-            notebook,
-            target,
-            parameters={"CASE": str(case.resolve())},
-            kernel_name="python3",
-            progress_bar=False,
-            log_output=False,
-            execution_timeout=LONGEST,
-            extra_arguments=["--log-level=ERROR"],
-            cwd=str(scratch),
-        )
-    except PapermillExecutionError as e:
-        raise PublishError(_failure(e), where=notebook.name, do="Open the chapter in JupyterLab to see it") from e
-    except (PapermillException, OSError, RuntimeError, ValueError) as e:
-        raise PublishError(f"could not be executed: {_line(str(e))}", where=notebook.name) from e
-    done: NotebookNode = nbformat.reads(target.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    worker = Path(str(resources.files("smtplab.publish") / "worker.py"))
+    arguments = [str(p.resolve()) for p in (worker, notebook, target, case)]
+    # -P: the worker's neighbours must not pass for modules of the standard library.
+    done = subprocess.run(
+        [sys.executable, "-P", "-X", "utf8", *arguments, str(LONGEST)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stdout or done.stderr).strip().splitlines() or [f"ended with status {done.returncode}"]
+        raise PublishError(said[-1], where=notebook.name, do="Open the chapter in JupyterLab to see it")
+    executed: NotebookNode = nbformat.reads(target.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     tell(notebook.stem, monotonic() - began)
-    return done
-
-
-def _failure(error: PapermillExecutionError) -> str:
-    # Papermill adds a cell with the parameters; JupyterLab counts without it.
-    cell = f"cell [{error.exec_count - 1}]" if error.exec_count else f"cell {error.cell_index}"
-    return f"{cell} `{_line(str(error.source), 80)}` failed with {error.ename}: {_line(str(error.evalue))}"
-
-
-def _line(text: str, longest: int = 400) -> str:
-    """The first line that says something."""
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return first if len(first) <= longest else f"{first[: longest - 1]}…"
+    return executed

@@ -29,6 +29,7 @@ _STYLES = {
 _SCHEMES = {"http", "https", "mailto"}
 _NUMBER = re.compile(r"[-\u2212+]?[\d,]*\.?\d+(?:e[-+]?\d+)?\s?%?")
 _UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
+_LONGEST = 200
 _ABSENT = {"NaN", "NaT", "<NA>"}
 
 
@@ -43,9 +44,19 @@ def output(markup: str) -> str:
         root = html.fragment_fromstring(markup, create_parent="div")
     except (etree.ParserError, ValueError):
         return clean(markup)
+    for script in list(root.iter("script")):
+        _show(script)
     for table in root.iter("table"):
         _tidy(table)
     return clean(escape(root.text or "") + "".join(html.tostring(child, encoding="unicode") for child in root))
+
+
+def _show(script: html.HtmlElement) -> None:
+    """A script never runs and never vanishes: it is shown, as text, from its start."""
+    source = html.tostring(script, encoding="unicode", with_tail=False)
+    shown = etree.Element("code")
+    shown.text, shown.tail = (source if len(source) <= _LONGEST else f"{source[:_LONGEST]}…"), script.tail
+    script.getparent().replace(script, shown)
 
 
 def _tidy(table: html.HtmlElement) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import pairwise
 
 import pytest
@@ -95,8 +97,39 @@ def html_count(html: str) -> int:
 
 
 def test_a_figure_has_a_text_alternative_and_header_cells_a_scope() -> None:
-    table = "<table><thead><tr><th>a</th></tr></thead><tbody><tr><th>0</th></tr></tbody></table>"
+    table = "<table><thead><tr><th>a</th></tr></thead><tbody><tr><th>b</th></tr></tbody></table>"
     html = page(chapter(*outputs("words for it"), new_output("execute_result", {"text/html": table})))
     assert 'aria-label="words for it"' in html
     assert '<th scope="col">a' in html
-    assert '<th scope="row">0' in html
+    assert '<th scope="row">b' in html
+
+
+def test_links_to_chapters_that_are_not_bound_are_no_links() -> None:
+    start = new_notebook(cells=[new_markdown_cell("# Start\n\n[later](09_later.ipynb) [here](00_start.ipynb#part)")])
+    html = page(start, names=["00_start"])
+    assert "09_later" not in html
+    assert '<a href="#00_start">here</a>' in html
+
+
+def test_titles_in_the_contents_are_plain_text() -> None:
+    html = page(chapter(title="R&D *now*"))
+    assert "R&amp;D now</a>" in html
+
+
+def test_parameter_cells_and_terminal_colours_are_left_out() -> None:
+    cell = new_code_cell("CASE = '/home/me/case'", metadata={"tags": ["injected-parameters"]})
+    done = new_code_cell("1", outputs=[new_output("stream", text="\x1b[31mred\x1b[0m")])
+    html = page(new_notebook(cells=[cell, done]))
+    assert "/home/me" not in html
+    assert '<pre class="text">red</pre>' in html
+
+
+def test_the_policy_names_each_script_by_its_digest() -> None:
+    html = page(chapter())
+    policy = re.search(r"script-src ([^;]*);", html)
+    assert policy
+    assert "unsafe" not in policy[1]
+    scripts = re.findall(r"<script(?: type=\"module\")?>(.*?)</script>", html, re.DOTALL)
+    assert len(scripts) == 3
+    for script in scripts:
+        assert b64encode(sha256(script.encode()).digest()).decode() in policy[1]
