@@ -24,7 +24,7 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
         return
     bulk = evidence.frame[evidence.frame["bulk"].notna()]
     if evidence.domains:
-        bulk = bulk[bulk["header_from"].map(lambda d: _within(d, evidence.domains))]
+        bulk = bulk[bulk["header_from"].map(lambda d: _within(d, evidence.domains)).astype(bool)]
     for name, part in bulk.groupby("list"):
         files, sender = tuple(part["file"].unique()), str(part["header_from"].iloc[0])
         facts = {"list": str(name), "domain": sender, "count": len(part)}
