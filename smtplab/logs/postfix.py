@@ -1,6 +1,6 @@
-"""Postfix log lines (postconf(5), DSN_README): deliveries, sign-ins and connections, joined by host and queue id.
+"""Postfix log lines (postconf(5), DSN_README): deliveries, sign-ins and refusals, joined by host and queue id.
 
-A queue id may be used again once its message was removed, so `removed` ends a message.
+A queue id may be used again once its message was removed, so `removed` ends a message, and so does a long silence.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 _PROGRAM = re.compile(r"^(?:postfix[^/ ]*/)?(?:[a-z0-9-]{1,30}/)?([a-z0-9-]{1,30})\[(\d{1,10})\]: (.*)$")
 _DELIVERY = re.compile(
     r"^([0-9A-Za-z]{5,20}): to=<([^>]{0,320})>,(?: orig_to=<[^>]{0,320}>,)? relay=([^, ]{1,300}),"
     r"(?: conn_use=(\d{1,6}),)? delay=([\d.]{1,12}), delays=([\d.]{1,12})/([\d.]{1,12})/([\d.]{1,12})/([\d.]{1,12}),"
-    r" dsn=(\d\.\d{1,3}\.\d{1,3}), status=([a-z]{1,20}) \((.*)\)$"
+    r" dsn=(\d\.\d{1,3}\.\d{1,3}), status=([A-Za-z]{1,20}) \((.*)$"
 )
 _RELAY = re.compile(r"^(.{1,255})\[([0-9a-fA-F.:]{2,45})\]:(\d{1,5})$")
 _FROM = re.compile(r"^([0-9A-Za-z]{5,20}): from=<([^>]{0,320})>, size=(\d{1,12}), nrcpt=(\d{1,9})")
@@ -30,7 +30,17 @@ _FAILED = re.compile(
 _TLS = re.compile(
     r"^(\w{1,12}) TLS connection established to ([^\[]{1,255})\[([0-9a-fA-F.:]{2,45})\]:\d{1,5}: (TLSv[\d.]{1,4}) with cipher (\S{1,60})"  # noqa: E501
 )
+_REJECT = re.compile(
+    r"^(?:[0-9A-Za-z]{5,20}): (?:milter-)?reject: ([A-Z-]{2,20}) from "
+    r"([^\[]{1,255})\[([0-9a-fA-F.:]{2,45})\](?::\d{1,5})?: "
+    r"(?:(\d{3}) )?(?:(\d\.\d{1,3}\.\d{1,3}) )?(.{0,2000})$"
+)
+_ENVELOPE = re.compile(r"(?:^|;| )(from|to|helo)=<([^>]{0,320})>")
 _REMOVED = re.compile(r"^([0-9A-Za-z]{5,20}): removed$")
+_STATUS = {"sent": "sent", "deferred": "deferred", "SOFTBOUNCE": "deferred", "bounced": "bounced", "expired": "expired"}
+"""Others (deliverable, undeliverable) are probes of addresses: nothing was sent."""
+_REUSED_AFTER = timedelta(days=5)
+"""Postfix keeps no message longer by default, so an id silent for longer names another message."""
 _DELIVERERS = frozenset({"smtp", "lmtp", "local", "virtual", "pipe", "error", "discard", "relay", "retry"})
 _QUIET = re.compile(
     r"^(?:connect from|disconnect from|lost connection|statistics:|starting|daemon started|terminating|using |"
@@ -47,6 +57,7 @@ class Message:
     host: str
     queue_id: str
     time: datetime
+    seen: datetime
     sender: str | None = None
     message_id: str | None = None
     size: int | None = None
@@ -66,6 +77,7 @@ class Postfix:
         self.open: dict[tuple[str, str], Message] = {}
         self.messages: list[Message] = []
         self.connections: list[dict[str, Any]] = []
+        self.rejections: list[dict[str, Any]] = []
         self.unknown: Counter[str] = Counter()
         self.tls: dict[tuple[str, str, str], tuple[str, str, str]] = {}
         self.understood = 0
@@ -91,6 +103,8 @@ class Postfix:
             self._message(time, host, m[1]).message_id = m[2]
         elif m := _CLIENT.match(rest):
             self._client(time, host, program, m)
+        elif m := _REJECT.match(rest):
+            self._rejection(time, host, m)
         elif m := _FAILED.match(rest):
             self._sign_in(time, host, program, m[1], m[2], m[3], m[5], False)
         elif m := _TLS.match(rest):
@@ -104,11 +118,30 @@ class Postfix:
 
     def _message(self, time: datetime, host: str, queue_id: str) -> Message:
         message = self.open.get((host, queue_id))
-        if message is None:
-            message = Message(host, queue_id, time)
+        if message is None or time - message.seen > _REUSED_AFTER:
+            message = Message(host, queue_id, time, time)
             self.open[host, queue_id] = message
             self.messages.append(message)
+        message.seen = time
         return message
+
+    def _rejection(self, time: datetime, host: str, m: re.Match[str]) -> None:
+        envelope = dict(_ENVELOPE.findall(m[6]))
+        self.rejections.append(
+            {
+                "time": time,
+                "host": host,
+                "stage": m[1],
+                "client_host": m[2],
+                "client_ip": m[3],
+                "helo": envelope.get("helo") or None,
+                "sender": envelope.get("from") or None,
+                "recipient": envelope.get("to") or None,
+                "smtp_code": int(m[4]) if m[4] else None,
+                "enhanced_code": m[5],
+                "response": m[6].split("; from=<")[0],
+            }
+        )
 
     def _client(self, time: datetime, host: str, program: str, m: re.Match[str]) -> None:
         message = self._message(time, host, m[1])
@@ -133,6 +166,9 @@ class Postfix:
         )
 
     def _delivery(self, time: datetime, host: str, pid: str, m: re.Match[str]) -> None:
+        status = _STATUS.get(m[11])
+        if status is None:
+            return
         relay = _RELAY.match(m[3])
         name, ip, port = (
             (relay[1], relay[2], int(relay[3])) if relay else (None if m[3] == "none" else m[3], None, None)
@@ -152,8 +188,9 @@ class Postfix:
                 "delay_connection": _seconds(m[8]),
                 "delay_transmission": _seconds(m[9]),
                 "enhanced_code": m[10],
-                "status": m[11] if m[11] in ("sent", "deferred", "bounced", "expired") else "deferred",
-                "response": m[12],
+                "status": status,
+                # syslog cuts long lines, so the closing parenthesis may be missing.
+                "response": m[12].removesuffix(")"),
                 "tls_verified": tls[0] if tls else None,
                 "tls_version": tls[1] if tls else None,
                 "tls_cipher": tls[2] if tls else None,

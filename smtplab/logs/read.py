@@ -22,7 +22,9 @@ _DOVECOT = re.compile(
     r"^dovecot(?:\[\d+\])?: (imap|pop3)-login: (?:Info: )?(Login|Disconnected|Aborted login)[^:]{0,200}: user=<([^>]{0,320})>,"  # noqa: E501
     r"(?: method=([A-Za-z0-9-]{1,20}),)? rip=([0-9a-fA-F.:]{2,45})"
 )
-_TABLES = ("deliveries", "messages", "connections", "outcomes", "complaints", "problems")
+_TABLES = ("deliveries", "messages", "connections", "rejections", "outcomes", "complaints", "problems")
+_SHAPE = 2
+"""Counted up when the derived tables change, so that an older cache is not taken for them."""
 _LOST = frozenset({"bounced", "expired", "discarded"})
 
 
@@ -36,6 +38,7 @@ class LogEvidence:
     deliveries: pd.DataFrame
     messages: pd.DataFrame
     connections: pd.DataFrame
+    rejections: pd.DataFrame
     outcomes: pd.DataFrame
     complaints: pd.DataFrame
     problems: pd.DataFrame
@@ -49,7 +52,7 @@ class LogEvidence:
 def read(case: Case) -> LogEvidence:
     """Read all logs and provider events of a case; derived tables are cached."""
     paths = [*case.sources("logs"), *case.sources("events")]
-    options = f"{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
+    options = f"{_SHAPE}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
     tables = case.cached("logs", paths, lambda: _build(case), options)
     marks = tuple((pd.Timestamp(m.time), m.text) for m in case.marks)
     return LogEvidence(**{t: tables[t] for t in _TABLES}, marks=marks)
@@ -73,6 +76,7 @@ def _build(case: Case) -> dict[str, pd.DataFrame]:
         "deliveries": conform("deliveries", rows),
         "messages": conform("messages", queued),
         "connections": conform("connections", [*postfix.connections, *logins]),
+        "rejections": conform("rejections", [_refused(r) for r in postfix.rejections]),
         "outcomes": conform("outcomes", final),
         "complaints": complaints,
         "problems": conform("problems", problems),
@@ -101,6 +105,10 @@ def _logs(case: Case, problems: list[dict[str, Any]]) -> tuple[Postfix, list[dic
             what = "no line is a mail log line" if strange == total else "lines of no mail program that is read"
             problems.append({"file": name, "line": first, "what": what, "records": strange})
     return postfix, logins
+
+
+def _refused(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "reason": replies.classify(row["response"], row["smtp_code"], row["enhanced_code"]).reason}
 
 
 def _login(time: Any, host: str, m: re.Match[str]) -> dict[str, Any]:

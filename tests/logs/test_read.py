@@ -112,6 +112,30 @@ def test_a_queue_id_used_again_after_removal_is_another_message(case: Path) -> N
     assert evidence.messages["sender"].tolist() == ["tickets@meridian.example", "billing@meridian.example"]
 
 
+def test_a_queue_id_after_days_of_silence_is_another_message(case: Path) -> None:
+    one = [*queued("4abcd12345"), delivery("4abcd12345", "a@x.example", "deferred", "4.2.2", "452 4.2.2 full")]
+    late = [x.replace("Dec 31", "Jan  6").replace("Jan  1", "Jan  6") for x in one]
+    assert len(read(case, *one, *late).messages) == 2
+
+
+def test_a_reply_cut_by_syslog_still_counts_and_an_address_probe_does_not(case: Path) -> None:
+    cut = delivery("4abcd12345", "a@x.example", "bounced", "5.1.1", "host x said: 550 5.1.1 unknown")[:-4]
+    probe = delivery("4abcd12345", "b@x.example", "undeliverable", "5.1.1", "550 5.1.1 unknown")
+    evidence = read(case, *queued("4abcd12345"), cut, probe)
+    assert evidence.outcomes[["recipient", "reason"]].values.tolist() == [["a@x.example", "userunknown"]]
+
+
+def test_refused_commands_are_rejections(case: Path) -> None:
+    reject = (
+        "NOQUEUE: reject: RCPT from unknown[203.0.113.9]: 554 5.7.1 <b@x.example>: Relay access denied; "
+        "from=<a@y.example> to=<b@x.example> proto=ESMTP helo=<h>"
+    )
+    row = read(case, line("smtpd", reject)).rejections.iloc[0]
+    assert row[["stage", "client_ip", "helo", "sender", "recipient", "smtp_code", "reason"]].tolist() == [
+        "RCPT", "203.0.113.9", "h", "a@y.example", "b@x.example", 554, "norelaying",
+    ]  # fmt: skip
+
+
 def test_hostile_and_foreign_lines_are_counted_not_raised(case: Path) -> None:
     evidence = read(
         case,
