@@ -25,9 +25,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+FORMATS = (".parquet", ".csv", ".jsonl", ".html")
+
+
+def _known(output: Path | None) -> Path | None:
+    """Refuse a format before the work that it would waste."""
+    if output and output.suffix not in FORMATS:
+        raise SmtplabError("not a format that can be written", where=output, do=f"Use {', '.join(FORMATS)}")
+    return output
+
+
 CasePath = Annotated[Path, typer.Argument(help="Folder of the case", metavar="CASE")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines")]
-Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html")]
+Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html", callback=_known)]
 
 
 @app.command(epilog="Example: smtplab report data/cases/meridian -o reports/meridian.html")
@@ -214,12 +224,8 @@ def _write(frame: pd.DataFrame, output: Path) -> None:
             made = safe.to_csv(index=False).encode()
         case ".html":
             made = markup.frame_table(frame, limit=len(frame)).encode()
-        case ".parquet":
-            made = frame.to_parquet(index=False)
         case _:
-            raise SmtplabError(
-                "not a format that can be written", where=output, do="Use .parquet, .csv, .jsonl or .html"
-            )
+            made = frame.to_parquet(index=False)
     write_atomic(output, made)
     print(output)
 
