@@ -51,7 +51,9 @@ class Ledger:
     weight: str = field(default="", repr=False)
 
     def __repr__(self) -> str:
-        share = 1 - self.unexplained / self.total if self.total else 1.0
+        if not self.total:
+            return f"{self.direction}: the evidence holds no {self.unit}"
+        share = 1 - self.unexplained / self.total
         return f"{self.direction}: {self.total:,} {self.unit}, {share:.1%} explained by {len(self.causes)} findings"
 
     def frame(self) -> pd.DataFrame:
