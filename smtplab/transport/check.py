@@ -14,6 +14,12 @@ from smtplab.transport.mta_sts import Policy
 LEFT_FRACTION = 0.15
 """Of a certificate's life: below it, renewal is late whatever its length (ACME clients renew at a third)."""
 
+OLDEST = {
+    "postfix": "smtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_mandatory_protocols = >=TLSv1.2",
+    "dovecot": "ssl_min_protocol = TLSv1.2",
+}
+"""The lines that set the oldest version, for the programs most often found behind these ports."""
+
 
 def check(evidence: TransportEvidence) -> Findings:
     """Findings on certificates, TLS versions and policies."""
@@ -22,9 +28,8 @@ def check(evidence: TransportEvidence) -> Findings:
     certificates = (
         _certificate(group, evidence.as_of, group[0].host in enforced) for group in _by_certificate(evidence.hosts)
     )
-    versions = (f for h in evidence.hosts for f in _versions(h))
     policies = (f for p in evidence.policies for f in _policy(p, [h for d, h in evidence.mx if d == p.domain]))
-    return Findings((*certificates, *versions, *policies))
+    return Findings((*certificates, *_versions(evidence.hosts), *policies))
 
 
 def _by_certificate(hosts: tuple[HostTls, ...]) -> list[list[HostTls]]:
@@ -72,13 +77,20 @@ def _certificate(group: list[HostTls], at: datetime, enforced: bool) -> Finding:
     return Finding("transport.certificate.ok", host.host, seen, **facts)
 
 
-def _versions(host: HostTls) -> Iterator[Finding]:
-    where, seen = f"{host.host}:{host.port}", (f"TLS hello to {host.address} port {host.port}",)
-    facts = {"host": host.host, "port": host.port, "versions": list(host.legacy)}
-    if host.legacy and host.port == 25:
-        yield Finding("transport.tls.legacy_relay", where, seen, **facts)
-    elif host.legacy:
-        yield Finding("transport.tls.legacy", where, seen, **facts)
+def _versions(hosts: tuple[HostTls, ...]) -> Iterator[Finding]:
+    """One finding for the relay port and one for each program that people sign in to, however many ports."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[HostTls]] = {}
+    for host in hosts:
+        program = "relay" if host.port == 25 else "postfix" if host.port in (587, 465) else "dovecot"
+        if host.legacy:
+            groups.setdefault((host.host, program, host.legacy), []).append(host)
+    for (name, program, legacy), group in groups.items():
+        seen = tuple(f"TLS hello to {h.address} port {h.port}" for h in group)
+        facts = {"host": name, "port": [h.port for h in group], "versions": list(legacy)}
+        if program == "relay":
+            yield Finding("transport.tls.legacy_relay", name, seen, **facts)
+        else:
+            yield Finding("transport.tls.legacy", name, seen, **facts, setting=OLDEST[program])
 
 
 def _policy(policy: Policy, hosts: list[str]) -> Iterator[Finding]:
