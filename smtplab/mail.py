@@ -24,6 +24,7 @@ from smtplab.errors import SourceError
 MAX_MESSAGE = 8 * 1024 * 1024
 """Most bytes read of one message; the rest of a longer one is left out and told."""
 MAX_FILES = 200_000
+NOT_MAIL = "not mail; expected mbox, maildir or a message (.eml)"
 MAX_PARTS = 500
 MAX_HEADER = 2_000
 _LINE = 1024 * 1024
@@ -70,7 +71,7 @@ def read_member(member: Member, problem: Problem) -> Iterator[Raw]:
     """The messages of one file: those of an mbox, or one."""
     head = member.head()
     if kind := not_mail(head):
-        return problem(member.name, f"{kind}, not mail; expected mbox, maildir or a message (.eml)")
+        return problem(member.name, "empty: no message" if kind == "empty" else f"{kind}, {NOT_MAIL}")
     reader = member.open()
     try:
         if head.startswith(b"From "):

@@ -3,6 +3,7 @@
 from smtplab.bounces.check import check, sightings
 from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
 from smtplab.bounces.outcomes import outcomes
+from smtplab.bounces.overview import kinds, replies, unseen
 from smtplab.bounces.read import KINDS, BounceEvidence, read, read_paths
 from smtplab.bounces.sort import Sorted, sort
 
@@ -12,11 +13,14 @@ __all__ = [
     "Sorted",
     "by_reason_and_provider",
     "check",
+    "kinds",
     "matrix",
     "outcomes",
     "over_time",
     "read",
     "read_paths",
+    "replies",
     "sightings",
     "sort",
+    "unseen",
 ]

@@ -15,6 +15,7 @@ import pandas as pd
 from smtplab import mail
 from smtplab.bounces.sort import sort
 from smtplab.case import Case
+from smtplab.errors import SourceError
 from smtplab.tables import conform
 
 KINDS = ("bounce", "delay", "complaint", "auto-reply", "success", "none")
@@ -52,14 +53,17 @@ class BounceEvidence:
 
 
 def read(case: Case) -> BounceEvidence:
-    """What came back in a case (source bounces)."""
+    """What came back in a case (source bounces).
+
+    Raises SourceError where there are files and not one of them is mail: case.toml then names the wrong thing.
+    """
     files = case.sources("bounces")
     tables = case.cached("bounces", files, lambda: _read((f, case.rel(f)) for f in files), options=_rules())
     return BounceEvidence(tables["bounces"], tables["messages"], tables["returned"], tables["problems"], case.domains)
 
 
 def read_paths(paths: Iterable[Path], *, domains: tuple[str, ...] = ()) -> BounceEvidence:
-    """What came back in mailboxes, folders and messages, without a case."""
+    """What came back in mailboxes, folders and messages, without a case; raises as `read`."""
     tables = _read((Path(p), Path(p).name) for p in paths)
     return BounceEvidence(tables["bounces"], tables["messages"], tables["returned"], tables["problems"], domains)
 
@@ -107,6 +111,9 @@ def _read(sources: Iterable[tuple[Path, str]]) -> dict[str, pd.DataFrame]:
                 fields = {k: getattr(back, k) for k in _RETURNED if k not in ("file", "number", "signatures")}
                 signatures = " ".join(f"{d}/{s}" for d, s in back.signatures) or None
                 came_back.append({"file": raw.file, "number": raw.number, **fields, "signatures": signatures})
+    refused = [(f, w) for f, w in problems if w.endswith(mail.NOT_MAIL)]
+    if refused and not messages:
+        raise SourceError(refused[0][1], where=refused[0][0], do="Put the mailbox there, or take the file out")
     rows = [{"file": f, "what": w, "records": n} for (f, w), n in problems.items()]
     return {
         "bounces": conform("bounces", bounces),

@@ -44,7 +44,7 @@ def test_what_else_came_back_is_counted(tmp_path: Path) -> None:
 def test_nothing_to_read_and_nothing_readable_are_told_apart(tmp_path: Path) -> None:
     empty = bounces.read_paths([])
     assert [f.code for f in bounces.check(empty)] == ["bounces.missing"]
-    (tmp_path / "paper").write_bytes(b"%PDF-1.4")
+    (tmp_path / "paper").write_bytes(b"")
     assert "bounces.unreadable" in codes(bounces.read_paths([tmp_path / "paper"]))
     for draw in (bounces.by_reason_and_provider, bounces.over_time):
         assert "The case holds no" in draw(empty).layout.meta["alt"]
@@ -126,3 +126,17 @@ def test_the_cache_gives_the_same_tables(case: Case) -> None:
     for name in ("bounces", "messages", "returned", "problems"):
         assert getattr(first, name).equals(getattr(second, name))
         assert list(getattr(first, name).dtypes) == list(getattr(second, name).dtypes)
+
+
+def test_overviews_count_what_is_there_and_bound_long_replies(case: Case) -> None:
+    found = _put(case, dsn(), dsn(recipient("b@gmail.com", diagnostic="550 5.7.32 " + "x" * 500)), AWAY)
+    assert bounces.kinds(found)[["kind", "messages"]].to_numpy().tolist() == [["bounce", 2], ["auto-reply", 1]]
+    replies = bounces.replies(found)
+    assert replies["recipients"].tolist() == [2]
+    assert replies["example"].str.len().max() <= 110
+    lost = bounces.unseen(bounces.outcomes(case, found, conform("outcomes", [])))
+    assert lost[["host", "recipients"]].to_numpy().tolist() == [["out.crm-vendor.example", 2]]
+    empty = bounces.read_paths([])
+    assert bounces.replies(empty).empty
+    assert bounces.kinds(empty).empty
+    assert bounces.unseen(conform("outcomes", [])).empty

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtplab import bounces
+from smtplab.errors import SourceError
 from tests.bounces.making import (
     AWAY,
     LETTER,
@@ -154,17 +155,26 @@ def test_the_form_of_the_mailbox_changes_nothing(tmp_path: Path, end: str, pack:
     ("data", "said"),
     [
         (b"%PDF-1.4\n%\xe2\xe3\n1 0 obj", "a PDF document, not mail"),
-        (b"", "empty, not mail"),
+        (b"", "empty"),
         (b"\x00\x01\x02" * 500, "binary data, not mail"),
         (b"col1,col2\n1,2\n", "text without a mail header, not mail"),
         (gzip.compress(mbox(*ALL).encode())[:-30], "ends before its time"),
         (gzip.compress(b"From a Mon Nov  2 10:00:00 2026\n" + b" " * 40_000_000), "-fold"),
     ],
 )
-def test_what_is_no_mailbox_is_one_clear_line(tmp_path: Path, data: bytes, said: str) -> None:
-    found = read(tmp_path, data, "box.mbox")
+def test_what_is_no_mailbox_is_one_clear_line_beside_what_is(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "box.mbox").write_bytes(data)
+    (tmp_path / "good.eml").write_text(dsn(), "utf-8")
+    found = bounces.read_paths([tmp_path / "box.mbox", tmp_path / "good.eml"])
+    assert "lost@gmail.com" in found.bounces["recipient"].tolist()
     assert said in found.problems["what"].iloc[0]
     assert found.problems["file"].tolist() == ["box.mbox"]
+
+
+def test_where_nothing_at_all_is_mail_the_analyst_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="a PDF document, not mail"):
+        read(tmp_path, b"%PDF-1.4", "box.mbox")
+    assert read(tmp_path, b"").messages.empty
 
 
 def test_a_message_nested_too_deeply_or_too_long_costs_only_itself(tmp_path: Path) -> None:

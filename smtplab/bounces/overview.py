@@ -1,0 +1,48 @@
+"""Short tables of what came back, for people."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from smtplab import mail, providers
+from smtplab.bounces.read import KINDS, BounceEvidence
+
+_LONGEST = 110
+
+
+def kinds(evidence: BounceEvidence) -> pd.DataFrame:
+    """A row a kind of message and why it was taken for it: kind, why, messages, recipients."""
+    grouped = evidence.messages.groupby(["kind", "why"], as_index=False).agg(
+        messages=("file", "size"), recipients=("recipients", "sum")
+    )
+    order = grouped["kind"].map({k: i for i, k in enumerate(KINDS)})
+    shown = grouped.assign(order=order).sort_values(["order", "messages", "why"], ascending=[True, False, True])
+    return shown.drop(columns="order").reset_index(drop=True)
+
+
+def replies(evidence: BounceEvidence, most: int = 15) -> pd.DataFrame:
+    """The replies behind the failures: provider, enhanced_code, reason, permanent, recipients, example."""
+    columns = ["provider", "enhanced_code", "reason", "permanent", "recipients", "example"]
+    failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
+    if failed.empty:
+        return pd.DataFrame(columns=columns)
+    names = failed["recipient"].map(
+        lambda a: providers.provider(mail.domain_of(a) or "unknown") if isinstance(a, str) else "unknown"
+    )
+    grouped = failed.assign(provider=names).groupby(
+        ["provider", "enhanced_code", "reason", "permanent"], dropna=False, as_index=False
+    )
+    counted = grouped.agg(recipients=("file", "size"), example=("diagnostic", "first"))
+    counted["example"] = counted["example"].fillna("").str.slice(0, _LONGEST)
+    order = ["recipients", "provider", "enhanced_code", "reason"]
+    shown = counted.sort_values(order, ascending=[False, True, True, True], kind="stable").head(most)
+    return shown[columns].reset_index(drop=True)
+
+
+def unseen(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Losses that only bounces show, as of `bounces.outcomes`: who sent, as whom, why, how many recipients."""
+    keys = ["host", "header_from", "dkim_domain", "stream", "enhanced_code", "reason"]
+    counted = outcomes.groupby(keys, dropna=False, as_index=False).agg(
+        recipients=("recipient", "nunique"), first=("time", "min"), last=("last_time", "max")
+    )
+    return counted.sort_values(["recipients", *keys], ascending=[False] + [True] * len(keys), ignore_index=True)
