@@ -41,7 +41,12 @@ def address(rng: Random, group: str) -> str:
     else:
         shape = rng.randrange(4)
         year = rng.randrange(60, 106) % 100
-        local = (f"{first}.{last}", f"{first}{last}{year:02d}", f"{first[0]}.{last}{rng.randrange(1, 999)}", f"{last}.{first}{year:02d}")[shape]
+        local = (
+            f"{first}.{last}",
+            f"{first}{last}{year:02d}",
+            f"{first[0]}.{last}{rng.randrange(1, 999)}",
+            f"{last}.{first}{year:02d}",
+        )[shape]
     if group == "partner-rail":
         local = rng.choice(["accounts", "invoices", f"{first}.{last}"])
     return f"{local}@{rng.choice(PEOPLE['domains'][group])}"

@@ -116,6 +116,10 @@ def _returned(text: str, ids: dict[str, str], literal: dict[str, str]) -> str:
 
 def _reply(recorded: Recorded) -> str:
     """The last reply of the receiver, as a sending provider quotes it in its events."""
-    said = [m[1] for _, line in recorded.lines if (m := re.search(r"\) said: | said: (.*?)(?: \(in reply to [^)]*\))?\)$", line))]
+    said = [
+        m[1]
+        for _, line in recorded.lines
+        if (m := re.search(r"\) said: | said: (.*?)(?: \(in reply to [^)]*\))?\)$", line))
+    ]
     sent = [m[1] for _, line in recorded.lines if (m := re.search(r"status=sent \((250 .*)\)$", line))]
     return (said or sent or [""])[-1]
