@@ -22,8 +22,10 @@ const swap = (value) => {
 const config = {
   displaylogo: false,
   responsive: true,
-  scrollZoom: false,
-  modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  // A report of losses is nobody else's: plotly offers an upload to its own cloud by default.
+  showSendToCloud: false,
+  plotlyServerURL: "",
+  modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
 const draw = async (dark = isDark(), width = undefined) => {
