@@ -121,8 +121,8 @@ def _mbox(reader: Bounded, file: str, problem: Problem) -> Iterator[Raw]:
                 yield _bounded(b"".join(kept), file, start, number, problem)
             kept, size, start, number = [], 0, at, number + 1
         elif size <= MAX_MESSAGE:
-            # Writers quote "From " with ">"; RFC 4155 leaves open how, so one ">" is taken off.
-            line = line[1:] if line.startswith(b">From ") else line
+            # Writers quote "From " with ">", and (mboxrd) a quoted one again: one ">" is taken off.
+            line = line[1:] if line.startswith(b">") and line.lstrip(b">").startswith(b"From ") else line
             kept.append(line)
             size += len(line)
         blank = line == b"\n"

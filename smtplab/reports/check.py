@@ -13,7 +13,9 @@ from smtplab.reports.sources import classified, own_domains, results, within
 from smtplab.tables import Sighting
 
 SILENT = timedelta(days=3)
-"""Reporters send daily; after three days without any report something has stopped."""
+"""Reporters send daily; after three days without a report something has stopped."""
+REGULAR = 7
+"""Days with reports that make a regular reporter."""
 SEEN_OFTEN = 3
 """Reports that must name a selector before it counts as in use: anyone may write our domain into d=."""
 
@@ -49,11 +51,14 @@ def _aggregate(evidence: ReportEvidence, table: pd.DataFrame) -> Iterator[Findin
 
 
 def _silence(evidence: ReportEvidence, where: str) -> Iterator[Finding]:
-    last = evidence.aggregate["end"].max()
-    if evidence.as_of is None or pd.isna(last) or last > evidence.as_of - SILENT:
-        return
-    days = (evidence.as_of - last.to_pydatetime()).days
-    yield Finding("reports.stopped", where, domain=where, last=f"{last:%Y-%m-%d}", days=days)
+    """Reporters that wrote regularly and fell silent, a finding each."""
+    for org, part in evidence.aggregate.groupby("org"):
+        last = part["end"].max()
+        regular = part["begin"].dt.floor("D").nunique() >= REGULAR
+        if evidence.as_of is None or pd.isna(last) or not regular or last > evidence.as_of - SILENT:
+            continue
+        days = (evidence.as_of - last.to_pydatetime()).days
+        yield Finding("reports.stopped", str(org), domain=where, org=str(org), last=f"{last:%Y-%m-%d}", days=days)
 
 
 def _vendors(table: pd.DataFrame) -> Iterator[Finding]:

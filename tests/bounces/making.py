@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ORIGINAL = """Received: from app.meridian.example (unknown [192.0.2.30]) by out2.meridian.example; Mon, 2 Nov 2026 09:59:00 +0000
 DKIM-Signature: v=1; a=rsa-sha256; d=crm-vendor.example; s=v1; h=from:subject; b=abc
 Message-ID: <m1@crm.example>
@@ -169,5 +171,5 @@ Where is my ticket? The last one never arrived.
 
 def mbox(*messages: str) -> str:
     return "".join(
-        "From MAILER-DAEMON Mon Nov  2 10:00:00 2026\n" + m.replace("\nFrom ", "\n>From ") + "\n" for m in messages
+        "From MAILER-DAEMON Mon Nov  2 10:00:00 2026\n" + re.sub(r"(?m)^(>*From )", r">\1", m) + "\n" for m in messages
     )

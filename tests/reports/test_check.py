@@ -83,9 +83,11 @@ def test_forgery_is_counted_as_exposure_and_our_own_failing_mail_is_not_forgery(
     assert found["reports.alignment.share"].facts["share"] == "52.6%"
 
 
-def test_silence_of_all_reporters_is_told_against_the_cases_clock(tmp_path: Path) -> None:
-    later = evidence(tmp_path, *weeks(OURS), as_of=datetime(2026, 11, 16, tzinfo=UTC))
-    assert codes(later)["reports.stopped"].facts["last"] == "2026-10-30"
+def test_a_regular_reporter_that_fell_silent_is_told_against_the_cases_clock(tmp_path: Path) -> None:
+    once = feedback(OURS, org="rare.example")
+    later = evidence(tmp_path, *weeks(OURS), once, as_of=datetime(2026, 11, 16, tzinfo=UTC))
+    [found] = reports.check(later).of("reports.stopped")
+    assert (found.subject, found.facts["last"], found.facts["days"]) == ("google.com", "2026-10-30", 16)
     soon = evidence(tmp_path, as_of=datetime(2026, 11, 1, tzinfo=UTC))
     assert "reports.stopped" not in codes(soon)
 
