@@ -1,0 +1,170 @@
+"""What servers offer, judged: a table of sessions and the finding each must raise, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smtplab import inventory, servers
+from smtplab.case import Case
+from smtplab.errors import NotRecorded
+from smtplab.findings import Severity
+from smtplab.servers import ServerEvidence
+from smtplab.tape import Recorder
+from tests.net.certs import AT, Authority, Issued
+from tests.servers.taped import DOMAIN, MAIL, MX, Answers, Value, case, imap, pop3, smtp, spoke
+
+AUTHORITY = Authority()
+CERT: Issued = AUTHORITY.issue(MX, MAIL)
+
+
+def collect(folder: Path, answers: Answers) -> ServerEvidence:
+    opened = case(folder, answers, AUTHORITY)
+    return servers.collect(opened, inventory.gather(opened))
+
+
+SESSIONS: list[tuple[str, tuple[str, int], Value, set[str]]] = [
+    # what: (name, host and port, the session, codes raised for it)
+    ("all well", (MX, 25), spoke(25, smtp("STARTTLS"), smtp("DSN"), CERT), {"servers.ok"}),
+    ("MX without STARTTLS", (MX, 25), spoke(25, smtp("DSN")), {"servers.starttls.missing"}),
+    ("MX without ESMTP", (MX, 25), spoke(25, ["502 no"]), {"servers.starttls.missing"}),
+    ("EHLO refused", (MX, 25), spoke(25, ["550 not you"]), {"servers.unknown"}),
+    ("silence in EHLO", (MX, 25), spoke(25, ended="the server fell silent"), {"servers.unknown"}),
+    ("timeout", (MX, 25), "timeout", {"servers.unknown"}),
+    ("no route", (MX, 25), "OSError: [Errno 113] No route to host", {"servers.unknown"}),
+    ("closed MX", (MX, 25), {"steps": [], "ended": "connection refused"}, {"servers.mx.closed"}),
+    ("closed submission", (MAIL, 587), {"steps": [], "ended": "connection refused"}, {"servers.port.closed"}),
+    ("421 greeting", (MX, 25), spoke(25, greeting="421 busy"), {"servers.throttled"}),
+    ("421 to EHLO", (MX, 25), spoke(25, ["421 4.7.0 busy"]), {"servers.throttled"}),
+    (
+        "slow greeting",
+        (MX, 25),
+        spoke(25, smtp("STARTTLS"), smtp(), CERT, greeting_ms=6000),
+        {"servers.greeting.slow", "servers.ok"},
+    ),
+    (
+        "handshake fails",
+        (MX, 25),
+        spoke(25, smtp("STARTTLS"), starttls="220 go", ended="TLS handshake failed: alert"),
+        {"servers.starttls.broken"},
+    ),
+    (
+        "STARTTLS refused",
+        (MX, 25),
+        spoke(25, smtp("STARTTLS"), starttls="454 TLS not available"),
+        {"servers.starttls.broken"},
+    ),
+    (
+        "sign-in before TLS",
+        (MAIL, 587),
+        spoke(587, smtp("STARTTLS", "AUTH PLAIN LOGIN"), smtp("AUTH PLAIN"), CERT),
+        {"servers.auth.before_tls"},
+    ),
+    (
+        "sign-in before TLS, in the old form",
+        (MAIL, 587),
+        spoke(587, smtp("STARTTLS", "AUTH=LOGIN"), smtp("AUTH PLAIN"), CERT),
+        {"servers.auth.before_tls"},
+    ),
+    (
+        "a mechanism that keeps the secret",
+        (MAIL, 587),
+        spoke(587, smtp("STARTTLS", "AUTH SCRAM-SHA-256"), smtp("AUTH PLAIN"), CERT),
+        {"servers.ok"},
+    ),
+    ("sign-in only inside", (MAIL, 587), spoke(587, smtp("STARTTLS"), smtp("AUTH PLAIN"), CERT), {"servers.ok"}),
+    ("submissions", (MAIL, 465), spoke(465, smtp("AUTH PLAIN"), None, CERT), {"servers.ok"}),
+    ("submission without TLS", (MAIL, 587), spoke(587, smtp("DSN")), {"servers.tls.missing"}),
+    (
+        "IMAP without LOGINDISABLED",
+        (MAIL, 143),
+        spoke(143, imap("STARTTLS"), imap("AUTH=PLAIN"), CERT),
+        {"servers.imap.plaintext_login"},
+    ),
+    (
+        "IMAP with LOGINDISABLED",
+        (MAIL, 143),
+        spoke(143, imap("STARTTLS", "LOGINDISABLED"), imap("AUTH=PLAIN"), CERT),
+        {"servers.ok"},
+    ),
+    ("IMAPS", (MAIL, 993), spoke(993, imap("AUTH=PLAIN"), None, CERT), {"servers.ok"}),
+    ("IMAP that says nothing", (MAIL, 143), spoke(143, ["a1 BAD"]), {"servers.unknown"}),
+    (
+        "POP3 with USER",
+        (MAIL, 110),
+        spoke(110, pop3("STLS", "USER"), pop3("USER"), CERT),
+        {"servers.pop3.plaintext_login"},
+    ),
+    ("POP3 without USER", (MAIL, 110), spoke(110, pop3("STLS"), pop3("USER"), CERT), {"servers.ok"}),
+]
+
+
+@pytest.mark.parametrize(("what", "where", "session", "codes"), SESSIONS, ids=[s[0] for s in SESSIONS])
+def test_a_session_raises_just_its_findings(
+    what: str, where: tuple[str, int], session: Value, codes: set[str], tmp_path: Path
+) -> None:
+    evidence = collect(tmp_path / "case", Answers({where: session}))
+    host, port = where
+    about = [f for f in servers.check(evidence) if f.facts["host"] == host and f.facts["port"] == port]
+    assert {f.code for f in about} == codes
+    assert all(f.title and f.why for f in about)
+
+
+def test_421_to_our_own_probe_is_never_above_info(tmp_path: Path) -> None:
+    busy = {(MX, 25): spoke(25, greeting="421 busy"), (MAIL, 587): spoke(587, ["421 busy"])}
+    findings = servers.check(collect(tmp_path / "case", Answers(busy)))
+    assert {f.severity for f in findings} == {Severity.INFO}
+
+
+def test_the_fix_is_the_line_to_set(tmp_path: Path) -> None:
+    findings = servers.check(collect(tmp_path / "case", Answers({(MX, 25): spoke(25, smtp())})))
+    assert findings.of("servers.starttls.missing")[0].record == "smtpd_tls_security_level = may"
+
+
+CONFIGURATION = [
+    ("out.postconf", "smtp_connection_cache_on_demand = no\n", {"servers.configuration.connection_cache_off"}),
+    ("out.postconf", "smtp_connection_cache_on_demand = yes\n", set()),
+    ("out.postconf", "myhostname = out\n", set()),
+    ("mail.postconf", "smtpd_sasl_auth_enable = yes\n", {"servers.configuration.auth_only_off"}),
+    ("mail.postconf", "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", set()),
+    ("mail.doveconf", "disable_plaintext_auth = no\n", {"servers.configuration.plaintext_allowed"}),
+    ("mail.doveconf", "auth_allow_cleartext = yes\n", {"servers.configuration.plaintext_allowed"}),
+    ("mail.doveconf", "protocol lda {\n  disable_plaintext_auth = no\n}\nssl = yes\n", set()),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "codes"), CONFIGURATION)
+def test_a_configuration_file_explains(name: str, text: str, codes: set[str], tmp_path: Path) -> None:
+    evidence = collect(tmp_path / "case", Answers(configuration={name: text}))
+    found = servers.check(evidence).of("servers.configuration.")
+    assert {f.code for f in found} == codes
+    assert all(f.evidence[0].startswith(f"sources/configuration/{name} line 1: ") for f in found)
+    assert all(f.severity is Severity.LOW for f in found)
+
+
+def test_a_case_without_recording_has_unknowns_and_no_error(tmp_path: Path) -> None:
+    opened = Case.create(tmp_path / "case", DOMAIN)
+    evidence = servers.collect(opened, inventory.gather(opened))
+    assert evidence.sessions == ()
+    assert not servers.check(evidence).at_least("low")
+
+
+def test_a_recording_that_holds_nothing_of_ours_says_so(tmp_path: Path) -> None:
+    opened = Case.create(tmp_path / "case", DOMAIN)
+    with Recorder(tmp_path / "case" / "tape", started=AT, vantage="here"):
+        pass
+    opened = Case.open(tmp_path / "case")
+    with pytest.raises(NotRecorded, match="session"):
+        servers.collect(opened, inventory.gather(opened))
+
+
+def test_a_host_without_public_address_is_unknown(tmp_path: Path) -> None:
+    evidence = collect(tmp_path / "case", Answers(mx=["10 nowhere.example"]))
+    assert dict(evidence.unreached) == {"nowhere.example": "not recorded"}
+    (finding,) = [f for f in servers.check(evidence) if f.subject == "nowhere.example"]
+    assert (finding.code, finding.severity) == ("servers.unknown", Severity.INFO)
+
+
+def test_a_null_mx_is_no_host(tmp_path: Path) -> None:
+    assert collect(tmp_path / "case", Answers(mx=["0 ."])).mx == ()
