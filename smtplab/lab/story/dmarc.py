@@ -21,7 +21,7 @@ REPORTERS = {
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """What stands in one record besides its count; dkim and spf are aligned results, `signed` (domain, selector, result)."""
+    """What one record says besides its count: dkim and spf aligned, `signed` (domain, selector, result)."""
 
     source: str
     dkim: str

@@ -13,7 +13,8 @@ from typing import Any
 
 from smtplab.lab.story import samples
 from smtplab.lab.story.plan import Mail, Story
-from smtplab.lab.story.templates import Template
+from smtplab.lab.story.queueids import long_id
+from smtplab.lab.story.templates import TOKEN, Template
 
 SENDS_FROM = "203.0.113.100"
 SAMPLE = {"gmail": "gmail.com", "microsoft": "outlook.com", "grey": "grey.example"}
@@ -60,7 +61,7 @@ def _events(rng: Random, mail: Mail, number: int, templates: dict[str, Template]
         if mail.reply != "sent"
         else ""
     )
-    accepted = f"250 2.0.0 Ok: queued as {templates['newsletter sent goodpost.example'].reply.rpartition(' ')[2][:-6]}{number % 46656:06d}"
+    accepted = f"250 2.0.0 Ok: queued as {long_id(mail.at + 1, 2_000_000 + number)}"
     if mail.reply == "unauthenticated":
         status = said.split()[0][4:] if "-" in said.split()[0] else said.split()[1]
         made.append(
@@ -87,6 +88,4 @@ def _id(event: str, base: Event, attempt: int) -> str:
 
 
 def _fresh(rng: Random, said: str) -> str:
-    from smtplab.lab.story.templates import TOKEN
-
     return TOKEN.sub(lambda _: f"{rng.getrandbits(48):012x}", said)

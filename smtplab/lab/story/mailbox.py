@@ -10,7 +10,7 @@ from smtplab.lab.story.plan import Mail, Story
 from smtplab.lab.story.render import Returned
 
 EMPTIED = datetime(2026, 11, 9, tzinfo=UTC)
-"""Until then someone at Meridian deleted the bounces of tickets and win-back unread; those of the CRM were filed apart."""
+"""Until then the bounces of tickets and win-back were deleted unread; those of the CRM were filed apart."""
 
 AUTO_REPLY = """\
 Return-Path: <{recipient}>

@@ -111,7 +111,7 @@ def _tickets(rng: Random, story: Story) -> tuple[list[Mail], list[Mail]]:
     mails = _spread(rng, story, "ticket", "tickets", t["recipients"], t["mix"], rhythm.SHOP_HOURS, rhythm.EVERY_DAY)
 
     def old(mail: Mail) -> bool:
-        return mail.at < until - LIFETIME - 86400
+        return bool(mail.at < until - LIFETIME - 86400)
 
     def blasted(mail: Mail) -> bool:
         when = rhythm.utc(mail.at)
@@ -158,7 +158,7 @@ def _winback(rng: Random, story: Story) -> list[Mail]:
     ]
 
     def old(mail: Mail) -> bool:
-        return mail.at < end.timestamp() - LIFETIME - 86400
+        return bool(mail.at < end.timestamp() - LIFETIME - 86400)
 
     known = ("gmail", "microsoft", "yahoo", "goodpost", "companies")
     early = [m for m in mails if m.at < week.timestamp()]
@@ -277,8 +277,9 @@ def _schedule(rng: Random, mail: Mail) -> None:
             last = [Step(mail.at + LIFETIME + rng.uniform(60, 3600), name, "end")]
         else:
             times = retries(rng, 6 * 3600)
-            soon = sum(t < HALF_HOUR - 120 for t in times)
-            keep = rng.randint(soon + 1, len(times)) if mail.fate == "late" else rng.randint(1, soon)
+            soon = sum(t < HALF_HOUR for t in times)
+            surely = max(1, sum(t < HALF_HOUR - 120 for t in times))
+            keep = rng.randint(soon + 1, len(times)) if mail.fate == "late" else rng.randint(1, surely)
             times = times[:keep]
             last = [Step(mail.at + times.pop(), sent, "end")]
         mail.steps = [Step(mail.at, name, "start"), *(Step(mail.at + t, name, "retry") for t in times), *last]

@@ -29,7 +29,8 @@ def retries(rng: Random, until: float) -> list[float]:
     The wait doubles with the age of the message between the minimal and maximal backoff time, and a message
     that is due waits for the next queue run.
     """
-    times, age = [], 0.0
+    times: list[float] = []
+    age = 0.0
     while True:
         age += min(max(MINIMAL_BACKOFF, age), MAXIMAL_BACKOFF) + rng.uniform(0, QUEUE_RUN)
         if age >= until:

@@ -22,7 +22,8 @@ CASES = (
     (
         "newsletter", "newsletter-gmail-spam.eml", "clara.weber81@gmail.com", 90417,
         "send.postrider.example (send.postrider.example [203.0.113.100])", "news@bounce.meridian.example",
-        "mx.google.com;\n       dkim=temperror (no key for signature) header.i=@meridian.example header.s=pr1 header.b={b};\n"
+        "mx.google.com;\n       dkim=temperror (no key for signature) header.i=@meridian.example header.s=pr1"
+        " header.b={b};\n"
         "       spf=permerror (google.com: permanent error in processing during lookup of"
         " news@bounce.meridian.example: too many DNS lookups) smtp.mailfrom=news@bounce.meridian.example;\n"
         "       dmarc=fail (p=NONE sp=NONE dis=NONE) header.from=meridian.example",
@@ -31,7 +32,8 @@ CASES = (
         "newsletter", "newsletter-outlook-junk.eml", "noah.lind@outlook.com", 90633,
         "send.postrider.example (203.0.113.100)", "news@bounce.meridian.example",
         "spf=permerror (sender IP is 203.0.113.100)\n smtp.mailfrom=bounce.meridian.example; dkim=fail (no key for\n"
-        " signature) header.d=meridian.example;dmarc=fail action=none\n header.from=meridian.example;compauth=fail reason=001",
+        " signature) header.d=meridian.example;dmarc=fail action=none\n header.from=meridian.example;compauth=fail"
+        " reason=001",
     ),
     (
         "billing", "billing-outlook.eml", "rosa.klein@outlook.com", 30118,

@@ -20,7 +20,7 @@ WORKDAYS = (10, 10, 10, 10, 9, 1, 0)
 def moments(
     rng: Random, start: datetime, end: datetime, count: int, hours: tuple[int, ...], days: tuple[int, ...]
 ) -> list[float]:
-    """`count` moments (epoch seconds, sorted) from `start` until before `end`, by weight of hour and weekday (Monday first)."""
+    """`count` moments (sorted epoch seconds) of a span of time, by weight of hour and weekday (Monday first)."""
     first = start.replace(minute=0, second=0, microsecond=0)
     slots = [first + timedelta(hours=h) for h in range(int((end - first).total_seconds() // 3600) + 1)]
     sums = list(accumulate(hours[s.hour] * days[s.weekday()] for s in slots))

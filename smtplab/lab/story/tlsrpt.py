@@ -64,7 +64,7 @@ def _file(group: str, day: int, count: Counter[str]) -> tuple[str, str]:
         "policy": POLICY,
         "summary": {
             "total-successful-session-count": count["inbound sent meridian.example"],
-            "total-failure-session-count": sum(f["failed-session-count"] for f in failures),  # type: ignore[misc]
+            "total-failure-session-count": sum(f["failed-session-count"] for f in failures),
         },
     }
     if failures:
