@@ -23,7 +23,7 @@ _DOVECOT = re.compile(
     r"(?: method=([A-Za-z0-9-]{1,20}),)? rip=([0-9a-fA-F.:]{2,45})"
 )
 _TABLES = ("deliveries", "messages", "connections", "rejections", "outcomes", "complaints", "problems")
-_SHAPE = 2
+_SHAPE = 3
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 _LOST = frozenset({"bounced", "expired", "discarded"})
 
@@ -200,12 +200,21 @@ def _queued(message: Message, made: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _outcomes(made: list[dict[str, Any]], began: Any, expired: bool, case: Case) -> Iterator[dict[str, Any]]:
     last: dict[str, dict[str, Any]] = {}
+    held: dict[str, dict[str, Any]] = {}
     for row in made:
         # What the null sender gets is our own bounces and reports, nobody's lost mail.
         if row["sender"] and row["relay_host"] not in ("local", "virtual"):
+            before = last.get(row["recipient"])
             last[row["recipient"]] = row
-    for row in last.values():
-        yield _final(row, began, expired, case, "log")
+            if row["status"] == "sent" and before:
+                held[row["recipient"]] = before
+    for recipient, row in last.items():
+        made_final = _final(row, began, expired, case, "log")
+        if made_final["outcome"] == "late" and recipient in held:
+            # What made it late is the reply that held it back, not the one that took it.
+            why = held[recipient]
+            made_final |= {k: why.get(k) for k in ("smtp_code", "enhanced_code", "response", "reason", "rule")}
+        yield made_final
 
 
 def _final(row: dict[str, Any], began: Any, expired: bool, case: Case, origin: str) -> dict[str, Any]:
