@@ -71,10 +71,24 @@ class ServerEvidence:
         columns = ["host", "port", "protocol", "before TLS", "only after TLS", "sign-in before TLS", "TLS", "state"]
         return pd.DataFrame(rows, columns=columns)
 
+    def features(self, protocol: str) -> pd.DataFrame:
+        """A row a capability, a column a service: announced before TLS, inside, or both; ? where it was not heard."""
+        shown = [o for o in self.offers if o.protocol == protocol]
+        names = dict.fromkeys(c for o in shown for c in (*o.before, *o.after))
+        columns = {
+            f"{o.host}:{o.port}": [_when(name in o.before, name in o.after) if o.heard else "?" for name in names]
+            for o in shown
+        }
+        return pd.DataFrame({"capability": list(names), **columns})
+
     def times(self) -> pd.DataFrame:
         """A row a phase: host, port, phase, ms."""
         rows = [(s.host, s.port, t.phase, t.ms) for s in self.sessions for t in s.steps]
         return pd.DataFrame(rows, columns=["host", "port", "phase", "ms"])
+
+
+def _when(before: bool, after: bool) -> str:
+    return "both" if before and after else "before TLS" if before else "inside TLS" if after else "–"
 
 
 def collect(case: Case, inventory: Inventory) -> ServerEvidence:

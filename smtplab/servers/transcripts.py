@@ -19,7 +19,8 @@ class Transcripts:
         return "\n\n".join(f"{title}\n{'-' * len(title)}\n{text}" for title, text in self.columns)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title, _ in self.columns)
+        width = f"{_CELL};width:{100 // max(len(self.columns), 1)}%"
+        head = "".join(f'<th scope="col" style="{width}">{escape(title)}</th>' for title, _ in self.columns)
         body = "".join(f'<td style="{_CELL}"><pre style="{_PRE}">{escape(text)}</pre></td>' for _, text in self.columns)
         table = f"<thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody>"
-        return f'<table class="smtplab-table smtplab-transcripts">{table}</table>'
+        return f'<table class="smtplab-table smtplab-transcripts" style="table-layout:fixed;width:100%">{table}</table>'

@@ -54,6 +54,16 @@ def test_a_banner_is_text_in_transcripts_tables_and_figures(tmp_path: Path) -> N
     assert EVIL in evidence.capabilities()["before TLS"][0]
 
 
+def test_features_tell_before_inside_both_and_unknown(tmp_path: Path) -> None:
+    sessions = {
+        (MX, 25): spoke(25, smtp("STARTTLS", "DSN"), smtp("DSN", "AUTH PLAIN"), CERT),
+        (MAIL, 587): spoke(587, ended="the server fell silent"),
+    }
+    table = collect(tmp_path / "case", Answers(sessions)).features("smtp").set_index("capability")
+    assert table[f"{MX}:25"].to_dict() == {"STARTTLS": "before TLS", "DSN": "both", "AUTH PLAIN": "inside TLS"}
+    assert set(table[f"{MAIL}:587"]) == {"?"}
+
+
 def test_figures_state_what_they_show(tmp_path: Path) -> None:
     open_ = spoke(587, smtp("STARTTLS", "AUTH PLAIN"), smtp("AUTH PLAIN"), CERT)
     evidence = collect(tmp_path / "case", Answers({(MX, 25): spoke(25, smtp("DSN")), (MAIL, 587): open_}))
