@@ -98,6 +98,7 @@ def finish(
         "tickfont": {"color": colour("faint"), "size": 12},
         "title": {"font": {"color": colour("faint"), "size": 12}, "standoff": 14},
         "separatethousands": True,
+        "exponentformat": "none",
         "automargin": True,
     }
     figure.update_layout(

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from html import escape
+from itertools import zip_longest
 
 import nh3
 from lxml import etree, html
+
+from smtplab import markup
 
 _TAGS = set(nh3.ALLOWED_TAGS) - {"img", "map", "area"}
 _ATTRIBUTES = {
@@ -30,20 +33,22 @@ _SCHEMES = {"http", "https", "mailto"}
 _NUMBER = re.compile(r"[-\u2212+]?[\d,]*\.?\d+(?:e[-+]?\d+)?\s?%?")
 _UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
 _LONGEST = 200
+_SHARE = re.compile(r"[01]\.\d+(?:e-\d+)?")
+_TRUTH = {"True": "yes", "False": "no"}
 _ABSENT = {"NaN", "NaT", "<NA>"}
 
 
-def clean(markup: str) -> str:
+def clean(text: str) -> str:
     """Safe HTML of any HTML."""
-    return nh3.clean(markup, tags=_TAGS, attributes=_ATTRIBUTES, filter_style_properties=_STYLES, url_schemes=_SCHEMES)
+    return nh3.clean(text, tags=_TAGS, attributes=_ATTRIBUTES, filter_style_properties=_STYLES, url_schemes=_SCHEMES)
 
 
-def output(markup: str) -> str:
+def output(text: str) -> str:
     """Safe HTML of a cell's output, its tables with scoped headers, aligned numbers and no row counter."""
     try:
-        root = html.fragment_fromstring(markup, create_parent="div")
+        root = html.fragment_fromstring(text, create_parent="div")
     except (etree.ParserError, ValueError):
-        return clean(markup)
+        return clean(text)
     for script in list(root.iter("script")):
         _show(script)
     for table in root.iter("table"):
@@ -68,11 +73,25 @@ def _tidy(table: html.HtmlElement) -> None:
     if "dataframe" in table.get("class", "").split():
         for row in head:
             row.attrib.pop("style", None)
+        _one_head(head)
         _drop_counter(head, body)
+    if not body and head:
+        _none(table, len(head[0]))
+    names = [_text(cell) for cell in head[0]] if len(head) == 1 else []
     for row in body:
-        for cell in row:
-            _say(cell)
+        for name, cell in zip_longest(names, row):
+            if cell is not None:
+                _say(cell, name or "")
     _align(head, body)
+
+
+def _one_head(head: list[html.HtmlElement]) -> None:
+    """Pandas gives the name of an index a row of its own: it fits above the index."""
+    if len(head) != 2 or len(head[0]) != len(head[1]) or any(map(_text, head[1][1:])):
+        return
+    head[0][0].text = _text(head[1][0])
+    head[1].getparent().remove(head[1])
+    del head[1]
 
 
 def _drop_counter(head: list[html.HtmlElement], body: list[html.HtmlElement]) -> None:
@@ -83,15 +102,32 @@ def _drop_counter(head: list[html.HtmlElement], body: list[html.HtmlElement]) ->
             row.remove(row[0])
 
 
-def _say(cell: html.HtmlElement) -> None:
+def _none(table: html.HtmlElement, width: int) -> None:
+    body = table.find("tbody")
+    body = etree.SubElement(table, "tbody") if body is None else body
+    cell = etree.SubElement(etree.SubElement(body, "tr"), "td", {"colspan": str(width), "class": "absent"})
+    cell.text = "none"
+
+
+def _say(cell: html.HtmlElement, column: str) -> None:
+    """A value as people write it, where pandas writes it as Python does."""
     text = _text(cell)
+    if len(cell):
+        return
     if text in _ABSENT:
         cell.text = "\u2013"
         cell.set("class", "absent")
         cell.set("title", "not known")
-    elif (time := _UTC.fullmatch(text)) and not len(cell):
+    elif time := _UTC.fullmatch(text):
         cell.text = f"{time[1]} UTC"
         cell.set("class", "time")
+    elif text in _TRUTH:
+        cell.text = _TRUTH[text]
+    elif column.split("_")[-1] == "share" and _SHARE.fullmatch(text):
+        cell.text = f"{float(text):.1%}"
+    elif column == "severity" and text in markup.BADGES:
+        cell.text = None
+        cell.append(html.fragment_fromstring(markup.badge(text)))
 
 
 def _align(head: list[html.HtmlElement], body: list[html.HtmlElement]) -> None:

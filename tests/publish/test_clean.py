@@ -89,3 +89,30 @@ def test_what_is_absent_is_a_dash_and_times_are_short() -> None:
     assert "2026-11-16 06:00:00 UTC" in html
     assert ">–<" in html
     assert "NaT" not in html
+
+
+def test_the_name_of_an_index_stands_above_it() -> None:
+    frame = pd.DataFrame({"lost": [1]}, index=pd.Index(["tickets"], name="stream"))
+    html = table(frame.rename_axis(columns="outcome"))
+    assert html.count("<tr>") == 2
+    assert ">stream</th>" in html
+
+
+def test_an_empty_frame_says_none() -> None:
+    assert ">none</td>" in table(pd.DataFrame({"file": [], "line": []}))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("share", 0.3804, ">38.0%<"),
+        ("lost_share", 1.0, ">100.0%<"),
+        ("shares", 0.5, ">0.5<"),
+        ("share", 17.5, ">17.5<"),
+        ("confirmed", True, ">yes<"),
+        ("severity", "low", "smtplab-low"),
+        ("severity", "<b>", "&lt;b&gt;"),
+    ],
+)
+def test_values_are_shown_as_people_write_them(column: str, value: object, shown: str) -> None:
+    assert shown in table(pd.DataFrame({column: [value], "other": ["x"]}))
