@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from smtplab import mail, providers, theme
 from smtplab.bounces.read import KINDS, BounceEvidence
 
-_MOST_PROVIDERS = 9
-_MOST_REASONS = 14
+_MOST_PROVIDERS = 6
+_MOST_REASONS = 12
 _ROLES = {
     "bounce": "lost", "delay": "late", "complaint": "critical", "auto-reply": "pending", "success": "accepted",
     "none": "unknown",
@@ -27,7 +27,8 @@ def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
     reason, provider = worst.idxmax()
     figure = go.Figure(
         go.Heatmap(
-            z=cells.to_numpy().tolist(),
+            # The root keeps small counts visible beside a large one; the numbers stand in the fields.
+            z=[[round(n**0.5, 3) for n in row] for row in cells.to_numpy().tolist()],
             x=list(cells.columns),
             y=list(cells.index),
             text=[[f"{n:,}" if n else "" for n in row] for row in cells.to_numpy().tolist()],
@@ -36,14 +37,14 @@ def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
             showscale=False,
             xgap=2,
             ygap=2,
-            hovertemplate="%{y} at %{x}: %{z:,} recipients",
+            hovertemplate="%{y} at %{x}: %{text} recipients<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(type="category", side="top")
+    figure.update_xaxes(type="category")
     title = f"{total:,} recipients came back; most, {int(worst.max()):,}, with {reason} at {provider}"
     rows = "; ".join(f"{r}: " + ", ".join(f"{p} {n:,}" for p, n in row.items() if n) for r, row in cells.iterrows())
-    return theme.finish(figure, title=title, alt=f"{title}. {rows}", source="bounces", height=170 + 28 * len(cells))
+    return theme.finish(figure, title=title, alt=f"{title}. {rows}", source="bounces", height=200 + 28 * len(cells))
 
 
 def matrix(evidence: BounceEvidence) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def volume_by_source(evidence: ReportEvidence) -> go.Figure:
     figure.update_yaxes(autorange="reversed", type="category")
     total = int(table["count"].sum())
     weak = int(table.loc[table["alignment"] == "none", "count"].sum())
-    title = f"{weak / total:.0%} of {total:,} messages in our name pass nothing that is ours" if total else "No mail"
+    title = f"{weak / total:.0%} of {total:,} messages in our name fail DMARC" if total else "No mail was reported"
     said = table.groupby("kind")["count"].sum()
     alt = f"{title}. " + "; ".join(f"{_WORDS.get(k, k)} {int(said[k]):,}" for k in KINDS if k in said)
     return theme.finish(
@@ -56,14 +56,20 @@ def alignment_over_time(evidence: ReportEvidence) -> go.Figure:
     table = classified(evidence)
     if table.empty or table["begin"].isna().all():
         return theme.missing("No DMARC report", "The case holds no DMARC aggregate report on its domains.")
+    dated = table.assign(day=table["begin"].dt.floor("D"))
+    weak = dated[dated["alignment"] == "none"].groupby("day")["count"].sum()
+    title = "All mail that receivers saw in our name passed DMARC"
+    if len(weak):
+        day, count = weak.idxmax(), int(weak.max())
+        title = f"{count:,} messages in our name failed DMARC on {day:%d %B}, more than on any other day"
     return _daily(
-        table.assign(day=table["begin"].dt.floor("D")),
+        dated,
         "kind",
         "count",
         {k: (_WORDS.get(k, k), theme.colour(_ROLE[k])) for k in KINDS},
         "messages a day",
         "DMARC aggregate reports",
-        "What receivers saw in our name, day by day",
+        title,
     )
 
 
