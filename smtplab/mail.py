@@ -166,10 +166,18 @@ def parts(message: Message) -> list[Message]:
     while stack and len(found) < MAX_PARTS:
         part = stack.pop()
         found.append(part)
-        payload = part.get_payload()
-        if isinstance(payload, list):
-            stack += [p for p in reversed(payload) if isinstance(p, Message)]
+        inner = payload(part)
+        if isinstance(inner, list):
+            stack += [p for p in reversed(inner) if isinstance(p, Message)]
     return found
+
+
+def payload(part: Message) -> Any:
+    """The parts of a multipart, else the undecoded text, "" where not even that can be had."""
+    try:
+        return part.get_payload()
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 def kind(part: Message) -> str:
@@ -198,7 +206,7 @@ def content(part: Message) -> bytes:
         data = None
     if isinstance(data, bytes):
         return data
-    raw = part.get_payload()
+    raw = payload(part)
     return raw.encode("utf-8", "replace") if isinstance(raw, str) else b""
 
 
@@ -236,7 +244,7 @@ def decoded(value: Any) -> str:
 def _decode(piece: bytes, charset: str | None) -> str:
     try:
         return piece.decode(charset or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, ValueError):
         return piece.decode("utf-8", "replace")
 
 

@@ -31,7 +31,7 @@ def read(parts: list[Message]) -> Feedback | None:
     part = next((p for p in parts if mail.kind(p) == "message/feedback-report"), None)
     if part is None:
         return None
-    payload = part.get_payload()
+    payload = mail.payload(part)
     inner = payload[0] if isinstance(payload, list) and payload else mail.parse(mail.content(part).lstrip() + b"\n\n")
     if not isinstance(inner, Message):
         return None

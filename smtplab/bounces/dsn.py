@@ -81,7 +81,7 @@ _TYPES = ("message/delivery-status", "message/global-delivery-status")
 
 
 def _blocks(part: Message) -> Iterator[dict[str, str]]:
-    payload = part.get_payload()
+    payload = mail.payload(part)
     if isinstance(payload, list):
         for one in payload:
             if isinstance(one, Message) and (block := _fields(one)):

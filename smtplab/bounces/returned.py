@@ -56,7 +56,7 @@ def read(parts: list[Message], notice: str) -> Returned | None:
     for index, part in enumerate(parts):
         if mail.kind(part) not in _TYPES or index == 0:
             continue
-        payload = part.get_payload()
+        payload = mail.payload(part)
         if isinstance(payload, list) and payload and isinstance(payload[0], Message):
             return of(payload[0])
         return of(mail.parse(mail.content(part).lstrip()))

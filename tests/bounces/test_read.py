@@ -185,7 +185,7 @@ def test_a_message_nested_too_deeply_or_too_long_costs_only_itself(tmp_path: Pat
     assert "longer than 8 MiB" in " ".join(found.problems["what"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.binary(max_size=600), st.integers(0, 3_000))
 def test_no_bytes_raise(noise: bytes, at: int) -> None:
     text = dsn().encode()
@@ -224,3 +224,21 @@ def test_public_bounces_are_recognised(corpora: Path) -> None:
         "auto-replies found": 0.99,
     }.items():
         assert share[name] >= least, f"{name}: {share[name]:.1%}"
+
+
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        b"Subject: =?\x00?q?x?=\n\nhi",
+        b'Content-Type: text/plain; charset="\x00"\n\n\xff\xfe',
+        b"Content-Type: text/plain; charset=idna\n\n\xff",
+        b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n!!!",
+        b"From: <@\nTo: ((((\nDate: Mon, 99 Foo 99999 99:99:99\n\n",
+        b'Content-Type: multipart/report; boundary=""\n\n--\n--\n',
+        b"\xff" * 4_000,
+        b"Received: from " + b"[" * 50_000,
+        b"Subject: failure notice\n\n" + b"<a@" * 40_000,
+    ],
+)
+def test_what_broke_parsers_before_is_just_mail(nasty: bytes) -> None:
+    assert bounces.sort(nasty).kind in bounces.KINDS

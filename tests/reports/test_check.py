@@ -119,9 +119,15 @@ def test_sightings_hold_selectors_often_seen_and_only_addresses_that_passed_for_
     assert [s.value for s in seen if s.kind == "outbound"] == ["198.51.100.11"]
 
 
+def test_a_picture_of_mail_that_all_passes_says_so(tmp_path: Path) -> None:
+    title = reports.alignment_over_time(evidence(tmp_path, feedback(OURS))).layout.title.text
+    assert title == "All mail that receivers saw in our name passed DMARC"
+
+
 def test_figures_say_in_words_what_they_draw_and_escape_what_strangers_wrote(tmp_path: Path) -> None:
     found = evidence(tmp_path, *weeks(OURS, VENDOR, FORGED), tls(1, ("<script>", 2)))
     assert "vendor, unaligned 270" in reports.volume_by_source(found).layout.meta["alt"]
     assert len(reports.alignment_over_time(found).data) == 3
+    assert reports.alignment_over_time(found).layout.title.text.startswith("14 messages in our name failed")
     assert "<script>" not in reports.tls_failures(found).layout.title.text
     assert list(reports.senders(found)["messages"]) == [1500, 270, 150]
