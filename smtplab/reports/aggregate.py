@@ -8,17 +8,20 @@ leniency would hide the attack and give a wrong report.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
 
-from smtplab.archives import Member
+from smtplab.archives import Bounded, Member
 from smtplab.errors import SourceError
 
 MAX_RECORDS = 1_000_000
+MAX_IDLE = 4 * 1024 * 1024
+"""Most bytes between two records."""
 MAX_TEXT = 300
 MAX_RESULTS = 20
 Tell = Callable[[str], None]
@@ -76,10 +79,27 @@ def _pass(member: Member, tell: Tell, *, recover: bool) -> Iterator[Row]:
 _NAMES = {"org": "org_name", "report_id": "report_id", "begin": "begin", "end": "end", "domain": "policy domain"}
 
 
-def _events(reader: Any, report: _Report, tell: Tell, recover: bool) -> Iterator[Row]:
+class _Paced:
+    """A reader that stops where nothing of a report comes for long: such XML only fills memory."""
+
+    def __init__(self, reader: Bounded) -> None:
+        self.reader, self.since = reader, 0
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; raises SourceError after MAX_IDLE bytes without a record."""
+        data = self.reader.read(size)
+        self.since += len(data)
+        if self.since > MAX_IDLE:
+            raise SourceError(f"{MAX_IDLE // 1024 // 1024} MiB of XML without a record", where=self.reader.where)
+        return data
+
+
+def _events(reader: Bounded, report: _Report, tell: Tell, recover: bool) -> Iterator[Row]:
+    paced = _Paced(reader)
     parser = etree.iterparse(
-        reader,
-        events=("start", "end"),
+        paced,
+        events=("end",),
+        tag=("{*}record", "{*}report_metadata", "{*}policy_published"),
         resolve_entities=False,
         load_dtd=False,
         no_network=True,
@@ -88,18 +108,12 @@ def _events(reader: Any, report: _Report, tell: Tell, recover: bool) -> Iterator
         remove_pis=True,
         recover=recover,
     )
-    first = True
-    for event, element in parser:
-        if first:
-            first = False
-            if element.getroottree().docinfo.doctype:
-                raise SourceError("refused: it declares a DOCTYPE, which no report needs", where=reader.where)
-        if not isinstance(element.tag, str):
-            continue
+    for _, element in parser:
+        if not report.is_feedback:
+            _refuse(element.getroottree(), reader.where)
+            report.is_feedback = _local(element.getroottree().getroot()) == "feedback"
+        paced.since = 0
         name = _local(element)
-        if event == "start":
-            report.is_feedback |= name == "feedback"
-            continue
         if name == "record":
             report.records += 1
             if report.records > MAX_RECORDS:
@@ -114,18 +128,27 @@ def _events(reader: Any, report: _Report, tell: Tell, recover: bool) -> Iterator
                 del parent[0]
         elif name == "report_metadata":
             _metadata(element, report, tell)
-        elif name == "policy_published":
-            report.head["domain"] = _domain(_text(element, "domain"))
-            report.head["discovery_method"] = _word(_text(element, "discovery_method"))
+        else:
+            fields = _fields(element)
+            report.head["domain"] = _domain(_text(fields, "domain"))
+            report.head["discovery_method"] = _word(_text(fields, "discovery_method"))
+    if not report.is_feedback and parser.root is not None:
+        _refuse(parser.root.getroottree(), reader.where)
+        report.is_feedback = _local(parser.root) == "feedback"
+
+
+def _refuse(tree: Any, where: str) -> None:
+    if tree.docinfo.doctype:
+        raise SourceError("refused: it declares a DOCTYPE, which no report needs", where=where)
 
 
 def _metadata(element: Any, report: _Report, tell: Tell) -> None:
-    head = report.head
-    head["org"] = _text(element, "org_name")
-    head["report_id"] = _text(element, "report_id")
-    span = _child(element, "date_range")
+    head, fields = report.head, _fields(element)
+    head["org"] = _text(fields, "org_name")
+    head["report_id"] = _text(fields, "report_id")
+    span = _fields(fields.get("date_range"))
     for name in ("begin", "end"):
-        raw = _text(span, name) if span is not None else None
+        raw = _text(span, name)
         head[name] = _moment(raw)
         if raw and head[name] is None:
             report.told.add(name)
@@ -133,19 +156,18 @@ def _metadata(element: Any, report: _Report, tell: Tell) -> None:
 
 
 def _record(record: Any, tell: Tell) -> Row | None:
-    row = _child(record, "row")
-    if row is None:
+    parts = _fields(record)
+    if "row" not in parts:
         tell("a record without <row> was left out")
         return None
+    row, named, results = _fields(parts["row"]), _fields(parts.get("identifiers")), parts.get("auth_results")
     count = _count(_text(row, "count"))
     if count is None:
         tell(f"a record whose count is {(_text(row, 'count') or 'missing')[:40]!r} was left out")
         return None
-    policy = _child(row, "policy_evaluated")
-    named = _child(record, "identifiers")
-    results = _child(record, "auth_results")
-    dkim = _pass_fail(_text(policy, "dkim"))
-    spf = _pass_fail(_text(policy, "spf"))
+    policy = _fields(row.get("policy_evaluated"))
+    dkim, spf = _pass_fail(_text(policy, "dkim")), _pass_fail(_text(policy, "spf"))
+    reasons = _children(row.get("policy_evaluated"), "reason") if "reason" in policy else []
     return {
         "source_ip": _address(_text(row, "source_ip"), tell),
         "count": count,
@@ -154,30 +176,28 @@ def _record(record: Any, tell: Tell) -> Row | None:
         "spf": spf,
         "header_from": _domain(_text(named, "header_from")),
         "envelope_from": _domain(_text(named, "envelope_from")),
-        "dkim_results": _dkim(results),
-        "spf_results": _spf(results),
-        "overrides": _joined(_word(_text(r, "type")) for r in _children(policy, "reason")),
-        "alignment": {(True, True): "both", (True, False): "dkim", (False, True): "spf"}.get(
-            (dkim == "pass", spf == "pass"), "none"
-        ),
+        "dkim_results": _joined(map(_dkim, _children(results, "dkim"))),
+        "spf_results": _joined(map(_spf, _children(results, "spf"))),
+        "overrides": _joined(_word(_text(_fields(r), "type")) for r in reasons),
+        "alignment": _ALIGNMENT[dkim == "pass", spf == "pass"],
     }
 
 
-def _dkim(results: Any) -> str | None:
-    made = []
-    for one in _children(results, "dkim"):
-        selector = _domain(_text(one, "selector")) or ""
-        made.append(f"{_domain(_text(one, 'domain')) or '?'}/{selector}={_word(_text(one, 'result')) or '?'}")
-    return _joined(made)
+_ALIGNMENT = {(True, True): "both", (True, False): "dkim", (False, True): "spf", (False, False): "none"}
 
 
-def _spf(results: Any) -> str | None:
-    return _joined(
-        f"{_domain(_text(s, 'domain')) or '?'}={_word(_text(s, 'result')) or '?'}" for s in _children(results, "spf")
-    )
+def _dkim(one: Any) -> str:
+    fields = _fields(one)
+    domain, selector = _domain(_text(fields, "domain")), _domain(_text(fields, "selector"))
+    return f"{domain or '?'}/{selector or ''}={_word(_text(fields, 'result')) or '?'}"
 
 
-def _joined(values: Iterator[Any] | list[Any]) -> str | None:
+def _spf(one: Any) -> str:
+    fields = _fields(one)
+    return f"{_domain(_text(fields, 'domain')) or '?'}={_word(_text(fields, 'result')) or '?'}"
+
+
+def _joined(values: Iterable[str | None]) -> str | None:
     return " ".join(dict.fromkeys(v for v in values if v)) or None
 
 
@@ -185,10 +205,14 @@ def _local(element: Any) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _child(element: Any, name: str) -> Any:
-    if element is None:
-        return None
-    return next((c for c in element if isinstance(c.tag, str) and _local(c) == name), None)
+def _fields(element: Any) -> dict[str, Any]:
+    """The children of an element by local name, the first of each."""
+    found: dict[str, Any] = {}
+    for child in element if element is not None else ():
+        tag = child.tag
+        if isinstance(tag, str):
+            found.setdefault(tag.rpartition("}")[2] if tag[0] == "{" else tag, child)
+    return found
 
 
 def _children(element: Any, name: str) -> list[Any]:
@@ -197,10 +221,10 @@ def _children(element: Any, name: str) -> list[Any]:
     return [c for c in element if isinstance(c.tag, str) and _local(c) == name][:MAX_RESULTS]
 
 
-def _text(element: Any, name: str) -> str | None:
-    found = _child(element, name)
-    value = " ".join((found.text or "").split())[:MAX_TEXT] if found is not None else ""
-    return value or None
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    found = fields.get(name)
+    value = found.text if found is not None else None
+    return " ".join(value.split())[:MAX_TEXT] or None if value else None
 
 
 def _word(value: str | None) -> str | None:
@@ -227,11 +251,18 @@ def _count(value: str | None) -> int | None:
 def _address(value: str | None, tell: Tell) -> str | None:
     if not value:
         return None
+    plain = _plain_address(value)
+    if plain is None:
+        tell(f"source_ip {value[:60]!r} is not an address")
+    return plain or value
+
+
+@lru_cache(maxsize=50_000)
+def _plain_address(value: str) -> str | None:
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
-        tell(f"source_ip {value[:60]!r} is not an address")
-        return value
+        return None
 
 
 def _moment(value: str | None) -> datetime | None:

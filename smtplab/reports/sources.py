@@ -119,8 +119,8 @@ def _steady(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def senders(evidence: ReportEvidence) -> pd.DataFrame:
-    """A row a source address and kind, most messages first.
+def senders(evidence: ReportEvidence, most: int = 200) -> pd.DataFrame:
+    """A row a source address and kind, the `most` with most messages, largest first.
 
     Columns: source_ip, kind, messages, aligned (share), reporters, days, first, last, header_from, signed_by,
     envelope.
@@ -129,6 +129,9 @@ def senders(evidence: ReportEvidence) -> pd.DataFrame:
     columns = ["source_ip", "kind", "messages", "aligned", "reporters", "days", "first", "last"]
     columns += ["header_from", "signed_by", "envelope"]
     rows = []
+    # Far more addresses than anyone reads: look closely at the largest only.
+    sums = table.groupby(["source_ip", "kind"])["count"].sum().sort_values(ascending=False, kind="stable").head(most)
+    table = table[pd.MultiIndex.from_frame(table[["source_ip", "kind"]]).isin(sums.index)]
     for (ip, kind), part in table.groupby(["source_ip", "kind"], dropna=False):
         count = int(part["count"].sum())
         rows.append(
