@@ -30,6 +30,8 @@ from smtplab.publish.search import datatables, searchable
 
 FIRST = "12_verdict"
 """The manager's page stands first."""
+_TITLE_ROOM = 52
+"""Pixels that `theme.finish` keeps free above a figure for its title."""
 PLOTLY = "application/vnd.plotly.v1+json"
 _HEADING = re.compile(r"<h([1-6])(?: [^>]*)?>(.*?)</h\1>", re.DOTALL)
 _ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>.*?</a>', re.DOTALL)
@@ -190,16 +192,28 @@ def _pre(text: str, kind: str = "text") -> str:
 
 
 def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
-    number, layout = len(figures), figure.get("layout", {})
-    figures.append({"data": figure.get("data", []), "layout": layout})
+    """A figure's place, words and title; its data join `figures`.
+
+    The title stands in the page, where it wraps at any width and on paper; plotly would cut it off.
+    """
+    number, layout = len(figures), dict(figure.get("layout", {}))
     meta = layout.get("meta") or {}
-    title = layout.get("title") or {}
-    named = _TAG.sub(" ", str(title.get("text", "") if isinstance(title, dict) else title))
-    alt = escape(str(meta.get("alt") or unescape(named) or f"Figure {number + 1}"))
-    source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
+    title = layout.pop("title", None) or {}
+    named = str(title.get("text", "") if isinstance(title, dict) else title)
+    words = unescape(_TAG.sub("", named.replace("<br>", " "))).strip()
     height = int(layout.get("height") or 380)
+    if words:
+        margin = dict(layout.get("margin") or {})
+        room = max(int(margin.get("t", 64)) - _TITLE_ROOM, 12)
+        height -= int(margin.get("t", 64)) - room
+        layout |= {"height": height, "margin": {**margin, "t": room}}
+    figures.append({"data": figure.get("data", []), "layout": layout})
+    alt = escape(str(meta.get("alt") or words or f"Figure {number + 1}"))
+    head = f'<p class="figure-title">{escape(words)}</p>' if words else ""
+    source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
     return (
-        f'<figure><div class="plot" id="figure-{number}" role="img" aria-label="{alt}" style="height:{height}px"></div>'
+        f'<figure>{head}<div class="plot" id="figure-{number}" role="img" aria-label="{alt}"'
+        f' style="height:{height}px"></div>'
         f"<figcaption>{source}<details><summary>In words</summary><p>{alt}</p></details></figcaption></figure>"
     )
 

@@ -33,6 +33,7 @@ _SCHEMES = {"http", "https", "mailto"}
 _NUMBER = re.compile(r"[-\u2212+]?[\d,]*\.?\d+(?:e[-+]?\d+)?\s?%?")
 _UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
 _LONGEST = 200
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SHARE = re.compile(r"[01]\.\d+(?:e-\d+)?")
 _TRUTH = {"True": "yes", "False": "no"}
 _ABSENT = {"NaN", "NaT", "<NA>"}
@@ -120,6 +121,8 @@ def _say(cell: html.HtmlElement, column: str) -> None:
         cell.set("title", "not known")
     elif time := _UTC.fullmatch(text):
         cell.text = f"{time[1]} UTC"
+        cell.set("class", "time")
+    elif _DATE.fullmatch(text):
         cell.set("class", "time")
     elif text in _TRUTH:
         cell.text = _TRUTH[text]

@@ -61,8 +61,9 @@ def test_what_a_stranger_wrote_is_shown_as_text(opened: Watched) -> None:
     assert "raw html <script>window.pwned=1</script>" in page.inner_text("#\\30 0_start_here .output >> nth=0")
     assert "<script>window.pwned=1</script>" in page.inner_text("#\\30 0_start_here td >> nth=0")
     assert HOSTILE in page.inner_text("#findings-table")
-    titles = page.evaluate("[...document.querySelectorAll('.plot .gtitle')].map(t => t.textContent)")
-    assert [t for t in titles if t.startswith("<script>window.pwned=1</script>")]
+    assert HOSTILE in page.locator(".figure-title").all_inner_texts()
+    labels = page.evaluate("[...document.querySelectorAll('.plot .xtick')].map(t => t.textContent)")
+    assert [t for t in labels if t.startswith("<script>window.pwned=1</script>")]
     assert page.evaluate("[...document.querySelectorAll('.plot')].map(p => p.ariaLabel)").count(f"bars {HOSTILE}") == 1
     assert page.evaluate("document.querySelectorAll('main script, header script, main img').length") == 0
 

@@ -133,3 +133,12 @@ def test_the_policy_names_each_script_by_its_digest() -> None:
     assert len(scripts) == 3
     for script in scripts:
         assert b64encode(sha256(script.encode()).digest()).decode() in policy[1]
+
+
+def test_a_figure_keeps_its_title_as_text_of_the_page_and_gives_its_room_back() -> None:
+    layout = {"title": {"text": "One &lt;b&gt;<br>two"}, "height": 380, "margin": {"t": 96}, "meta": {"alt": "words"}}
+    stored = {"application/vnd.plotly.v1+json": {"data": [], "layout": layout}}
+    html = page(chapter(new_output("display_data", stored)))
+    assert '<p class="figure-title">One &lt;b&gt; two</p>' in html
+    assert "height:328px" in html
+    assert '"margin":{"t":44}' in html
