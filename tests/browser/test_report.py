@@ -108,7 +108,7 @@ def test_findings_sort_by_severity_both_ways(opened: Watched) -> None:
     ranks = page.evaluate(order)
     assert ranks == sorted(ranks)
     page.click("#findings-table thead th >> nth=0")
-    assert page.evaluate(order) == sorted(ranks, reverse=True)
+    page.wait_for_function(f"{order}.join() === '{','.join(map(str, sorted(ranks, reverse=True)))}'", timeout=5_000)
 
 
 def test_a_record_is_copied_as_it_stands(opened: Watched, report: Report) -> None:
