@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -41,11 +42,13 @@ def test_the_case_is_smaller_than_ten_megabytes() -> None:
 
 
 def test_nothing_of_the_machine_that_recorded_is_in_the_case() -> None:
-    for path in sorted((CASE / "sources").rglob("*.gz")):
+    folder = re.compile(rb"""(?:^|[\s"'=<>(,;:])(/[A-Za-z0-9_.-]+)/""")
+    for path in sorted(p for p in (CASE / "sources").rglob("*") if p.is_file()):
         text = content(path)
-        assert b"/tmp/" not in text, path
-        assert b"/work/" not in text, path
-        assert b"\x01" not in text, path
+        # Where mail programs live on any host; every other absolute path would be the recording machine's.
+        assert {m[1] for m in folder.finditer(text)} <= {b"/var", b"/etc"}, path
+        if path.suffix == ".gz":
+            assert b"\x01" not in text, path
 
 
 def test_signed_samples_verify_with_the_published_key_and_the_newsletter_with_the_one_never_published() -> None:
