@@ -17,12 +17,16 @@ _KEEP = 5_000
 
 
 def gather(case: Case, *sightings: Iterable[Sighting]) -> Inventory:
-    """The inventory of a case: what case.toml names, then what each area sighted.
+    """The inventory of a case: what case.toml names, then what each area sighted."""
+    return merge((*_declared(case), *(s for group in sightings for s in group)))
+
+
+def merge(seen: Iterable[Sighting]) -> Inventory:
+    """An inventory of sightings.
 
     Things seen several times are one row with their counts added and their sources listed; the 5,000 most
     seen of a kind are kept, so that a log with a million recipient domains stays a table.
     """
-    seen = [*_declared(case), *(s for group in sightings for s in group)]
     frame = pd.DataFrame(
         [(s.kind, s.value, s.of, s.count, s.where) for s in seen], columns=["kind", "value", "of", "count", "where"]
     )

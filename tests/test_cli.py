@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from smtplab import cli
 from smtplab.case import Case
+from smtplab.cli import output
 
 COMMANDS = ("report", "new", "collect", "findings", "causes", "compare", "explain", "lab")
 
@@ -62,28 +62,28 @@ FRAME = pd.DataFrame({"subject": ["=1+1", "+1", "-1", "@a", "fine"], "n": [1, 2,
 
 
 def test_a_spreadsheet_never_runs_a_cell(tmp_path: Path) -> None:
-    cli._write(FRAME, tmp_path / "x.csv")
+    output.write(FRAME, tmp_path / "x.csv")
     told = pd.read_csv(tmp_path / "x.csv")
     assert list(told["subject"]) == ["'=1+1", "'+1", "'-1", "'@a", "fine"]
     assert list(told["n"]) == [1, 2, 3, 4, 5]
 
 
 def test_parquet_and_json_lines_hold_the_values_as_they_are(tmp_path: Path) -> None:
-    cli._write(FRAME, tmp_path / "x.parquet")
-    cli._write(FRAME, tmp_path / "x.jsonl")
+    output.write(FRAME, tmp_path / "x.parquet")
+    output.write(FRAME, tmp_path / "x.jsonl")
     assert pd.read_parquet(tmp_path / "x.parquet").to_dict("list") == FRAME.to_dict("list")
     assert pd.read_json(tmp_path / "x.jsonl", lines=True, dtype=False).to_dict("list") == FRAME.to_dict("list")
 
 
 def test_html_shows_markup_as_text(tmp_path: Path) -> None:
-    cli._write(pd.DataFrame({"banner": ["<script>alert(1)</script>"]}), tmp_path / "x.html")
+    output.write(pd.DataFrame({"banner": ["<script>alert(1)</script>"]}), tmp_path / "x.html")
     page = (tmp_path / "x.html").read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
 
 def test_evidence_cannot_drive_the_terminal() -> None:
-    assert cli._one_line("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb  c d"
+    assert output.one_line("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb  c d"
 
 
 def test_a_reply_is_explained() -> None:

@@ -12,6 +12,7 @@ from smtplab.authentication.dkim import DkimKey
 from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf import SpfRecord
 from smtplab.case import Case
+from smtplab.net import Network
 from smtplab.net.dns import State
 from smtplab.tables import Inventory
 
@@ -92,16 +93,14 @@ class AuthEvidence:
 
 def collect(case: Case, inventory: Inventory) -> AuthEvidence:
     """Ask for all records of the inventory's domains, selectors and outbound addresses."""
-    domains, outbound = inventory.domains(), inventory.outbound()[:MAX_ADDRESSES]
     if case.tape:
         case.network.demand("dns")
-    return case.network.run(_collect(case, inventory, domains, outbound))
+    return case.network.run(ask(case.network, inventory))
 
 
-async def _collect(
-    case: Case, inventory: Inventory, domains: tuple[str, ...], outbound: tuple[str, ...]
-) -> AuthEvidence:
-    network = case.network
+async def ask(network: Network, inventory: Inventory) -> AuthEvidence:
+    """The same without a case."""
+    domains, outbound = inventory.domains(), inventory.outbound()[:MAX_ADDRESSES]
     selectors = {d: inventory.selectors(d)[:MAX_SELECTORS] for d in domains}
     left_out = len(inventory.outbound()) - len(outbound)
     left_out += sum(len(inventory.selectors(d)) - len(selectors[d]) for d in domains)
@@ -112,7 +111,7 @@ async def _collect(
     signed = [d for d in domains if inventory.selectors(d)]
     # A signature of the domain above serves its subdomains as well, so nothing is guessed for them.
     bare = [d for d in domains if not any(d == s or d.endswith(f".{s}") for s in signed)]
-    guessed = [k for keys in await asyncio.gather(*(_guess(case, d) for d in bare)) for k in keys]
+    guessed = [k for keys in await asyncio.gather(*(_guess(network, d) for d in bare)) for k in keys]
     tried = {d: sum(k.state is State.ABSENT for k in guessed if k.domain == d) for d in bare}
     # Silence at a guessed name proves nothing, so only what exists is kept.
     found = [*keys, *(k for k in guessed if k.state is State.PRESENT)]
@@ -131,6 +130,6 @@ def _seen(inventory: Inventory, domain: str, selector: str) -> str:
     return "; ".join(w for w in where if w and w != CASE_TOML)
 
 
-async def _guess(case: Case, domain: str) -> list[DkimKey]:
+async def _guess(network: Network, domain: str) -> list[DkimKey]:
     """Keys at selectors that are in common use, for a domain of which none is known."""
-    return await asyncio.gather(*(dkim.collect(case.network, domain, s) for s in dkim.common_selectors()))
+    return await asyncio.gather(*(dkim.collect(network, domain, s) for s in dkim.common_selectors()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from smtplab.case import Case
+from smtplab.casefile import Host
 from smtplab.names import propagation
 from smtplab.names.propagation import Zone
 from smtplab.net import Network
@@ -107,21 +108,24 @@ def collect(case: Case, inventory: Inventory) -> NamesEvidence:
     """Ask for MX, PTR and the authoritative servers of the inventory's domains and addresses."""
     if case.tape:
         case.network.demand("dns")
-    return case.network.run(_collect(case, inventory))
+    return case.network.run(ask(case.network, inventory, case.hosts))
 
 
-async def _collect(case: Case, inventory: Inventory) -> NamesEvidence:
-    network, domains = case.network, inventory.domains()
+async def ask(network: Network, inventory: Inventory, hosts: tuple[Host, ...] = ()) -> NamesEvidence:
+    """The same without a case; `hosts` give outbound addresses the name that they greet with."""
+    domains = inventory.domains()
     mx = await asyncio.gather(*(query(network, d, "MX") for d in domains))
-    hosts = await asyncio.gather(*(_host(network, a.name, r) for a in mx for r in a.records if a.records != NULL_MX))
-    named = {ip: h.name for h in case.hosts if "outbound" in h.roles for ip in h.addresses}
+    exchangers = await asyncio.gather(
+        *(_host(network, a.name, r) for a in mx for r in a.records if a.records != NULL_MX)
+    )
+    named = {ip: h.name for h in hosts if "outbound" in h.roles for ip in h.addresses}
     outbound = await asyncio.gather(
         *(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()[:MAX_ADDRESSES])
     )
     zones = await asyncio.gather(*(propagation.collect(network, d) for d in domains))
     theirs = [d for d in inventory.recipient_domains() if d not in domains][:MAX_RECIPIENT_DOMAINS]
     recipients = await asyncio.gather(*(query(network, d, "MX") for d in theirs))
-    return NamesEvidence(tuple(mx), tuple(hosts), tuple(outbound), tuple(z for z in zones if z), tuple(recipients))
+    return NamesEvidence(tuple(mx), tuple(exchangers), tuple(outbound), tuple(z for z in zones if z), tuple(recipients))
 
 
 async def _host(network: Network, domain: str, record: str) -> MailHost:

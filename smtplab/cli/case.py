@@ -1,43 +1,18 @@
-"""The command line: `smtplab --help`. Each command prints a table on a terminal, JSON lines with --json.
-
-Exit status: 0 done; 1 findings at or above --fail-on; 2 bad usage or input.
-"""
+"""Commands on a case: report, new, collect, findings, causes, compare, explain, lab."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from smtplab.cli.app import app
+from smtplab.cli.output import Json, Output, bar, one_line, show, show_findings
 from smtplab.errors import SmtplabError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from smtplab.findings import Findings
-
-app = typer.Typer(
-    help="Why does our mail not arrive, what should we change first, and how do we know?",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-FORMATS = (".parquet", ".csv", ".jsonl", ".html")
-
-
-def _known(output: Path | None) -> Path | None:
-    """Refuse a format before the work that it would waste."""
-    if output and output.suffix not in FORMATS:
-        raise SmtplabError("not a format that can be written", where=output, do=f"Use {', '.join(FORMATS)}")
-    return output
-
-
 CasePath = Annotated[Path, typer.Argument(help="Folder of the case", metavar="CASE")]
-Json = Annotated[bool, typer.Option("--json", help="JSON lines")]
-Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html", callback=_known)]
 
 
 @app.command(epilog="Example: smtplab report data/cases/meridian -o reports/meridian.html")
@@ -49,10 +24,10 @@ def report(
     from smtplab.publish.run import run
 
     output = output or Path("reports") / f"{case.resolve().name}.html"
-    result = run(case, output, progress=_bar() if sys.stderr.isatty() else None)
+    result = run(case, output, progress=bar() if sys.stderr.isatty() else None)
     print(f"\n{result.path}")
     for finding in result.findings[:5]:
-        print(f"  {finding.severity:9} {_one_line(finding.title)}")
+        print(f"  {finding.severity:9} {one_line(finding.title)}")
     print("Seconds: " + ", ".join(f"{step} {took:.1f}" for step, took in result.seconds.items()))
 
 
@@ -97,7 +72,7 @@ def findings(
     if fail_on and fail_on not in list(Severity):
         raise SmtplabError(f"{fail_on!r} is no severity", where="--fail-on", do=f"One of: {', '.join(Severity)}")
     found = examine(Case.open(case, recording=recording or None)).findings
-    _show_findings(found, json, output)
+    show_findings(found, json, output)
     if fail_on and len(found.at_least(fail_on)):
         raise typer.Exit(1)
 
@@ -112,7 +87,7 @@ def causes(case: CasePath, json: Json = False, output: Output = None) -> None:
     if not json and not output:
         print(exam.headline())
     shown = ["direction", "order", "severity", "cause", "alone", "joint", "gain", "gain_at_most"]
-    _show(exam.causes.frame(), json, output, shown)
+    show(exam.causes.frame(), json, output, shown)
 
 
 @app.command(epilog="Example: smtplab compare mycase mycase:20261120T060000Z-after")
@@ -133,10 +108,10 @@ def compare(
     result = compared(*opened)
     if not json and not output:
         print(result)
-    _show(result.frame(), json, output)
+    show(result.frame(), json, output)
     if not json and not output and len(result.records):
         print("\nAnswers that differ:")
-        _show(result.records.head(40), False, None)
+        show(result.records.head(40), False, None)
 
 
 @app.command(epilog='Example: smtplab explain "550-5.7.26 ..." --provider gmail')
@@ -159,87 +134,3 @@ def lab(context: typer.Context) -> None:
     from smtplab.lab import main as lab_main
 
     raise typer.Exit(lab_main(context.args))
-
-
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    progress = Progress(console=Console(stderr=True), transient=False)
-    progress.start()
-    task = progress.add_task("report", total=None)
-
-    def tell(step: str, done: int, total: int) -> None:
-        progress.update(task, description=step, completed=done, total=total)
-        if done == total:
-            progress.stop()
-
-    return tell
-
-
-def _show_findings(found: Findings, json: bool, output: Path | None) -> None:
-    if json:
-        sys.stdout.write(found.to_json_lines())
-    else:
-        _show(found.frame(), False, output, ["severity", "title", "fix"])
-
-
-def _show(frame: pd.DataFrame, json: bool, output: Path | None, columns: list[str] | None = None) -> None:
-    if output:
-        _write(frame, output)
-    elif json:
-        sys.stdout.write(frame.to_json(orient="records", lines=True, date_format="iso"))
-    else:
-        _table(frame[columns] if columns else frame)
-
-
-def _table(frame: pd.DataFrame) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in frame:
-        table.add_column(str(name), overflow="fold")
-    for row in frame.itertuples(index=False, name=None):
-        # Text, not markup, and no control characters: evidence must not drive the terminal.
-        table.add_row(*(Text(_one_line(str(v)) if v == v else "") for v in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _write(frame: pd.DataFrame, output: Path) -> None:
-    from smtplab import markup
-    from smtplab.tape import write_atomic
-
-    match output.suffix:
-        case ".jsonl":
-            made = frame.to_json(orient="records", lines=True, date_format="iso").encode()
-        case ".csv":
-            # A spreadsheet runs a cell that begins like a formula.
-            safe = frame.map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@", "\t") else v)
-            made = safe.to_csv(index=False).encode()
-        case ".html":
-            made = markup.frame_table(frame, limit=len(frame)).encode()
-        case _:
-            made = frame.to_parquet(index=False)
-    write_atomic(output, made)
-    print(output)
-
-
-def main() -> None:
-    """Run the command line; every mistake of the user is one line and exit status 2."""
-    try:
-        app()
-    except SmtplabError as e:
-        print(f"smtplab: {_one_line(str(e))}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as e:
-        if isinstance(e, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
-        print(f"smtplab: {e.filename or ''}: {e.strerror}".replace(": : ", ": "), file=sys.stderr)
-        sys.exit(2)

@@ -1,0 +1,31 @@
+"""The command line: `smtplab --help`. Each command prints a table on a terminal, JSON lines with --json.
+
+Exit status: 0 done; 1 findings at or above --fail-on; 2 bad usage or input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from smtplab.cli import case
+from smtplab.cli.app import app
+from smtplab.cli.output import one_line
+from smtplab.errors import SmtplabError
+
+__all__ = ["app", "case", "main"]
+
+
+def main() -> None:
+    """Run the command line; every mistake of the user is one line and exit status 2."""
+    try:
+        app()
+    except SmtplabError as e:
+        print(f"smtplab: {one_line(str(e))}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as e:
+        if isinstance(e, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        print(f"smtplab: {e.filename or ''}: {e.strerror}".replace(": : ", ": "), file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,104 @@
+"""What every command shares: its options, tables for a terminal, JSON lines, files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smtplab.errors import SmtplabError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from smtplab.findings import Findings
+
+FORMATS = (".parquet", ".csv", ".jsonl", ".html")
+
+
+def known(output: Path | None) -> Path | None:
+    """Refuse a format before the work that it would waste."""
+    if output and output.suffix not in FORMATS:
+        raise SmtplabError("not a format that can be written", where=output, do=f"Use {', '.join(FORMATS)}")
+    return output
+
+
+Json = Annotated[bool, typer.Option("--json", help="JSON lines")]
+Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html", callback=known)]
+
+
+def bar() -> Any:
+    """A progress bar on standard error."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress = Progress(console=Console(stderr=True), transient=False)
+    progress.start()
+    task = progress.add_task("report", total=None)
+
+    def tell(step: str, done: int, total: int) -> None:
+        progress.update(task, description=step, completed=done, total=total)
+        if done == total:
+            progress.stop()
+
+    return tell
+
+
+def show_findings(found: Findings, json: bool, output: Path | None) -> None:
+    """Findings as a table, JSON lines or a file."""
+    if json:
+        sys.stdout.write(found.to_json_lines())
+    else:
+        show(found.frame(), False, output, ["severity", "title", "fix"])
+
+
+def show(frame: pd.DataFrame, json: bool, output: Path | None, columns: list[str] | None = None) -> None:
+    """A frame as a table of `columns`, JSON lines or a file."""
+    if output:
+        write(frame, output)
+    elif json:
+        sys.stdout.write(frame.to_json(orient="records", lines=True, date_format="iso"))
+    else:
+        table(frame[columns] if columns else frame)
+
+
+def table(frame: pd.DataFrame) -> None:
+    """Print a frame for people."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame:
+        table.add_column(str(name), overflow="fold")
+    for row in frame.itertuples(index=False, name=None):
+        # Text, not markup, and no control characters: evidence must not drive the terminal.
+        table.add_row(*(Text(one_line(str(v)) if v == v else "") for v in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def one_line(text: str) -> str:
+    """Without control characters: evidence must not drive the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def write(frame: pd.DataFrame, output: Path) -> None:
+    """Write a frame in the format that the name ends in."""
+    from smtplab import markup
+    from smtplab.tape import write_atomic
+
+    match output.suffix:
+        case ".jsonl":
+            made = frame.to_json(orient="records", lines=True, date_format="iso").encode()
+        case ".csv":
+            # A spreadsheet runs a cell that begins like a formula.
+            safe = frame.map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@", "\t") else v)
+            made = safe.to_csv(index=False).encode()
+        case ".html":
+            made = markup.frame_table(frame, limit=len(frame)).encode()
+        case _:
+            made = frame.to_parquet(index=False)
+    write_atomic(output, made)
+    print(output)
