@@ -17,7 +17,7 @@ from smtplab.lab.processes import require
 
 USAGE = """usage: smtplab lab up [--without N,N…] [--directory DIR]
        smtplab lab run [--without N,N…] [--directory DIR] -- COMMAND…
-       smtplab lab record CASE"""
+       smtplab lab record [--questions] CASE"""
 
 
 def main(args: list[str]) -> int:
@@ -99,11 +99,13 @@ def _run(lab: Lab, words: list[str]) -> int:
 
 
 def _record(args: list[str]) -> int:
-    if len(args) != 1:
+    folders = [a for a in args if a != "--questions"]
+    if len(folders) != 1 or folders[0].startswith("-"):
         raise LabError(f"record needs a case folder\n{USAGE}", where="smtplab lab")
     from smtplab.lab.recording import record  # the story reads every area; `up` and `run` need none
 
-    record(Path(args[0]))
+    # A program that asks more needs new recordings, not new logs.
+    record(Path(folders[0]), story="--questions" not in args)
     return 0
 
 
