@@ -10,8 +10,8 @@ import pandas as pd
 
 from smtplab.case import Case
 from smtplab.casefile import Host
-from smtplab.names import propagation
-from smtplab.names.propagation import Zone
+from smtplab.names.propagation import Zone, literal_networks
+from smtplab.names.propagation import collect as collect_zone
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query, reverse
 from smtplab.tables import Inventory
@@ -97,7 +97,7 @@ class NamesEvidence:
             serials = zone.serials()
             for name, ip in zone.servers:
                 txt = zone.answers[ip, "TXT"]
-                networks = ", ".join(n for r in txt.records for n in propagation.literal_networks(r))
+                networks = ", ".join(n for r in txt.records for n in literal_networks(r))
                 said = networks or ("none" if txt.present else str(txt))
                 rows.append((zone.domain, name, serials.get(name), said, str(zone.answers[ip, "MX"])))
         frame = pd.DataFrame(rows, columns=["domain", "server", "serial", "networks in SPF", "mx"])
@@ -111,8 +111,13 @@ def collect(case: Case, inventory: Inventory) -> NamesEvidence:
     return case.network.run(ask(case.network, inventory, case.hosts))
 
 
-async def ask(network: Network, inventory: Inventory, hosts: tuple[Host, ...] = ()) -> NamesEvidence:
-    """The same without a case; `hosts` give outbound addresses the name that they greet with."""
+async def ask(
+    network: Network, inventory: Inventory, hosts: tuple[Host, ...] = (), propagation: bool = True
+) -> NamesEvidence:
+    """The same without a case; `hosts` give outbound addresses the name that they greet with.
+
+    Without `propagation` no authoritative server is asked by itself, only the resolver.
+    """
     domains = inventory.domains()
     mx = await asyncio.gather(*(query(network, d, "MX") for d in domains))
     exchangers = await asyncio.gather(
@@ -122,7 +127,7 @@ async def ask(network: Network, inventory: Inventory, hosts: tuple[Host, ...] = 
     outbound = await asyncio.gather(
         *(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()[:MAX_ADDRESSES])
     )
-    zones = await asyncio.gather(*(propagation.collect(network, d) for d in domains))
+    zones = await asyncio.gather(*(collect_zone(network, d) for d in domains if propagation))
     theirs = [d for d in inventory.recipient_domains() if d not in domains][:MAX_RECIPIENT_DOMAINS]
     recipients = await asyncio.gather(*(query(network, d, "MX") for d in theirs))
     return NamesEvidence(tuple(mx), tuple(exchangers), tuple(outbound), tuple(z for z in zones if z), tuple(recipients))

@@ -13,7 +13,7 @@ from smtplab.findings import Severity
 from smtplab.names import NamesEvidence
 from smtplab.tables import Sighting
 from smtplab.tape import Entry, Question, Recorder
-from tests.authentication.dnsserver import Zone, serve, txt
+from tests.authentication.dnsserver import Zone, network, serve, txt
 
 DOMAIN = "corp.example"
 OUT = "198.51.100.12"
@@ -151,3 +151,10 @@ def test_a_case_that_was_never_recorded_knows_nothing_and_invents_nothing(tmp_pa
     assert names.disagreement(evidence).layout.meta["alt"]
     assert evidence.addresses().shape[0] == 1
     assert evidence.servers().empty
+
+
+def test_without_propagation_no_authoritative_server_is_asked() -> None:
+    zone = {**GOOD, DOMAIN: [*GOOD[DOMAIN], ("NS", f"mx.{DOMAIN}.")]}
+    with network(zone, timeout=0.3) as net:
+        evidence = net.run(names.ask(net, inventory.merge([Sighting("domain", DOMAIN)]), propagation=False))
+    assert (evidence.zones, len(evidence.hosts)) == ((), 1)
