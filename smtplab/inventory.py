@@ -6,12 +6,12 @@ importing them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-
-import pandas as pd
+from itertools import groupby, islice
 
 from smtplab.case import Case
-from smtplab.tables import Inventory, Sighting
+from smtplab.tables import Inventory, Kind, Sighting
 
 _KEEP = 5_000
 
@@ -27,16 +27,15 @@ def merge(seen: Iterable[Sighting]) -> Inventory:
     Things seen several times are one row with their counts added and their sources listed; the 5,000 most
     seen of a kind are kept, so that a log with a million recipient domains stays a table.
     """
-    frame = pd.DataFrame(
-        [(s.kind, s.value, s.of, s.count, s.where) for s in seen], columns=["kind", "value", "of", "count", "where"]
-    )
-    if frame.empty:
-        return Inventory(frame)
-    merged = frame.groupby(["kind", "value", "of"], sort=False, as_index=False).agg(
-        count=("count", "sum"), where=("where", lambda w: "; ".join(dict.fromkeys(x for x in w if x)))
-    )
-    merged = merged.sort_values(["kind", "count"], ascending=[True, False], kind="stable")
-    return Inventory(merged.groupby("kind", sort=False).head(_KEEP).reset_index(drop=True))
+    counts: Counter[tuple[Kind, str, str]] = Counter()
+    sources: dict[tuple[Kind, str, str], dict[str, None]] = {}
+    for s in seen:
+        thing = (s.kind, s.value, s.of)
+        counts[thing] += s.count
+        sources.setdefault(thing, {})[s.where] = None
+    things = [Sighting(*t, "; ".join(filter(None, sources[t])), n) for t, n in counts.items()]
+    things.sort(key=lambda s: (s.kind, -s.count))
+    return Inventory(tuple(s for _, kind in groupby(things, key=lambda s: s.kind) for s in islice(kind, _KEEP)))
 
 
 def _declared(case: Case) -> list[Sighting]:

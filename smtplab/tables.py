@@ -6,9 +6,10 @@ Times are UTC and aware. Absent is NA, never "" or 0. Row order is defined by ea
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Literal
 
@@ -119,15 +120,18 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything the evidence speaks of; `frame` has kind, value, of, count, where, a row a thing."""
+    """Everything the evidence speaks of, a sighting a thing, the most seen of each kind first."""
 
-    frame: pd.DataFrame
+    things: tuple[Sighting, ...]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """A row a thing: kind, value, of, count, where."""
+        rows = [(s.kind, s.value, s.of, s.count, s.where) for s in self.things]
+        return pd.DataFrame(rows, columns=["kind", "value", "of", "count", "where"])
 
     def _values(self, kind: Kind, of: str | None = None) -> tuple[str, ...]:
-        rows = self.frame[self.frame["kind"] == kind]
-        if of is not None:
-            rows = rows[rows["of"] == of]
-        return tuple(dict.fromkeys(rows["value"]))
+        return tuple(dict.fromkeys(s.value for s in self.things if s.kind == kind and of in (None, s.of)))
 
     def domains(self) -> tuple[str, ...]:
         """The case's own domains."""
@@ -147,14 +151,13 @@ class Inventory:
 
     def recipient_domains(self) -> tuple[str, ...]:
         """Domains we send to, most messages first."""
-        rows = self.frame[self.frame["kind"] == "recipient_domain"].sort_values("count", ascending=False, kind="stable")
-        return tuple(dict.fromkeys(rows["value"]))
+        return self._values("recipient_domain")
 
-    def where(self, kind: Kind, value: str) -> str:
+    def where(self, kind: Kind, value: str, of: str | None = None) -> str:
         """Where a thing was seen, or ""."""
-        rows = self.frame[(self.frame["kind"] == kind) & (self.frame["value"] == value)]
-        return "; ".join(dict.fromkeys(rows["where"])) if len(rows) else ""
+        seen = (s.where for s in self.things if s.kind == kind and s.value == value and of in (None, s.of))
+        return "; ".join(dict.fromkeys(seen))
 
     def __repr__(self) -> str:
-        counts = self.frame["kind"].value_counts().sort_index()
-        return "Inventory(" + ", ".join(f"{n} {k}" for k, n in counts.items()) + ")"
+        counts = Counter(s.kind for s in self.things)
+        return "Inventory(" + ", ".join(f"{n} {k}" for k, n in sorted(counts.items())) + ")"

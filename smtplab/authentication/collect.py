@@ -125,8 +125,7 @@ async def ask(network: Network, inventory: Inventory) -> AuthEvidence:
 
 def _seen(inventory: Inventory, domain: str, selector: str) -> str:
     """Where evidence shows the selector in use for the domain; a mention in case.toml alone is no use."""
-    rows = inventory.frame.query("kind == 'selector' and value == @selector and of == @domain")
-    where = dict.fromkeys(w for text in rows["where"] for w in str(text).split("; "))
+    where = dict.fromkeys(inventory.where("selector", selector, domain).split("; "))
     return "; ".join(w for w in where if w and w != CASE_TOML)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote
 
 from publicsuffixlist import PublicSuffixList
@@ -173,6 +174,7 @@ async def _targets(network: Network, record: DmarcRecord, org: str) -> tuple[tup
     return tuple(made)
 
 
+@cache
 def _psl() -> PublicSuffixList:
     return PublicSuffixList()
 
