@@ -17,6 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import dns.exception
+import dns.name
+
 from smtplab.errors import CaseError
 
 VERSION = 1
@@ -115,7 +118,7 @@ def parse(raw: dict[str, Any]) -> CaseFile:
         raise CaseError(
             f"version is {version or 'missing'}, this smtplab reads {VERSION}", do=f"Write `version = {VERSION}`"
         )
-    domains = tuple(_domain(d) for d in top.texts("domains"))
+    domains = tuple(domain_name(d) for d in top.texts("domains"))
     if not domains:
         raise CaseError("`domains` is empty", do="Name at least the domain of the From address")
     zone = top.take("timezone", str, "UTC")
@@ -200,7 +203,7 @@ def _sources(section: _Section) -> dict[str, tuple[str, ...]]:
 
 def _host(section: _Section) -> Host:
     host = Host(
-        name=_domain(section.take("name", str, "")),
+        name=domain_name(section.take("name", str, "")),
         addresses=tuple(_address(a) for a in section.texts("addresses")),
         roles=section.texts("roles"),
         own=section.take("own", bool, False),
@@ -214,7 +217,7 @@ def _host(section: _Section) -> Host:
 def _selectors(section: _Section) -> dict[str, tuple[str, ...]]:
     inner = section.section("selectors")
     section.done()
-    return {_domain(d): inner.texts(d) for d in inner.raw}
+    return {domain_name(d): inner.texts(d) for d in inner.raw}
 
 
 def _network(section: _Section) -> NetworkSection:
@@ -283,13 +286,15 @@ def _span(text: str) -> float:
     return int(m[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}[m[2]]
 
 
-def _domain(text: str) -> str:
+def domain_name(text: str) -> str:
+    """A domain as it is asked for: A-labels (IDNA 2008) in lower case; raises CaseError for what is none."""
     try:
-        name = text.strip().rstrip(".").encode("idna").decode().lower()
-    except UnicodeError:
+        asked = dns.name.from_text(text.strip(), idna_codec=dns.name.IDNA_2008_Practical)
+        name = asked.to_text(omit_final_dot=True).lower()
+    except (dns.exception.DNSException, UnicodeError):
         name = ""
     if not _NAME.match(name):
-        raise CaseError(f"{text!r} is not a domain name")
+        raise CaseError(f"{text[:80]!r} is not a domain name")
     return name
 
 

@@ -98,8 +98,8 @@ def collect(case: Case, inventory: Inventory) -> AuthEvidence:
     return case.network.run(ask(case.network, inventory))
 
 
-async def ask(network: Network, inventory: Inventory) -> AuthEvidence:
-    """The same without a case."""
+async def ask(network: Network, inventory: Inventory, guess: bool = True) -> AuthEvidence:
+    """The same without a case; without `guess` no common selector is asked for."""
     domains, outbound = inventory.domains(), inventory.outbound()[:MAX_ADDRESSES]
     selectors = {d: inventory.selectors(d)[:MAX_SELECTORS] for d in domains}
     left_out = len(inventory.outbound()) - len(outbound)
@@ -110,7 +110,7 @@ async def ask(network: Network, inventory: Inventory) -> AuthEvidence:
     )
     signed = [d for d in domains if inventory.selectors(d)]
     # A signature of the domain above serves its subdomains as well, so nothing is guessed for them.
-    bare = [d for d in domains if not any(d == s or d.endswith(f".{s}") for s in signed)]
+    bare = [d for d in domains if guess and not any(d == s or d.endswith(f".{s}") for s in signed)]
     guessed = [k for keys in await asyncio.gather(*(_guess(network, d) for d in bare)) for k in keys]
     tried = {d: sum(k.state is State.ABSENT for k in guessed if k.domain == d) for d in bare}
     # Silence at a guessed name proves nothing, so only what exists is kept.

@@ -1,0 +1,180 @@
+"""One domain examined whole, without a case: what DNS says of its mail, and what is wrong with it.
+
+import smtplab.domains
+smtplab.domains.examine_domain(Network.without_case(), "example.org")
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from smtplab import authentication, markup, names
+from smtplab.authentication import AuthEvidence
+from smtplab.authentication.collect import ask as ask_authentication
+from smtplab.authentication.dmarc import Dmarc
+from smtplab.authentication.spf import SpfRecord
+from smtplab.casefile import domain_name
+from smtplab.findings import Findings, Severity
+from smtplab.inventory import merge
+from smtplab.names import NamesEvidence
+from smtplab.names.collect import NULL_MX
+from smtplab.net import Network
+from smtplab.net.dns import DnsAnswer, State
+from smtplab.tables import Sighting
+
+
+@dataclass(frozen=True)
+class DomainReport:
+    """The evidence of one domain and what follows from it."""
+
+    domain: str
+    authentication: AuthEvidence
+    names: NamesEvidence
+    findings: Findings
+
+    @property
+    def known(self) -> bool:
+        """Whether SPF, DMARC and MX all got an answer, were it only that there is none."""
+        states = (self.authentication.spf[0].state, self.authentication.dmarc[0].state, self.names.mx[0].state)
+        return State.UNKNOWN not in states
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for scripts, None where there is nothing: `smtplab domain --json` prints these.
+
+        domain, exists, spf (record, lookups, void_lookups, all, state), dkim (selector, state, type, bits of each
+        key), dkim_tried (common selectors that hold no key), dmarc, mx (state, null, hosts), findings (code,
+        severity, subject, title; worst first).
+        """
+        mx = self.names.mx[0]
+        return {
+            "domain": self.domain,
+            "exists": mx.exists,
+            "spf": _spf(self.authentication.spf[0]),
+            "dkim": [
+                {"selector": k.selector, "state": str(k.state), "type": k.kind or None, "bits": k.bits or None}
+                for k in self.authentication.dkim
+            ],
+            "dkim_tried": self.authentication.tried.get(self.domain, 0),
+            "dmarc": _dmarc(self.authentication.dmarc[0]),
+            "mx": {
+                "state": str(mx.state),
+                "null": mx.records == NULL_MX,
+                "hosts": [
+                    {"name": h.name, "preference": h.preference, "addresses": [*h.addresses, *h.hidden]}
+                    for h in sorted(self.names.hosts, key=lambda h: (h.preference, h.name))
+                ],
+            },
+            "findings": [
+                {"code": f.code, "severity": str(f.severity), "subject": f.subject, "title": f.title}
+                for f in self.findings
+            ],
+        }
+
+    def __repr__(self) -> str:
+        said = verdict(self.as_dict())
+        head = ", ".join(f"{k} {said[k]}" for k in ("spf", "dkim", "dmarc", "mx"))
+        return f"{self.domain}: {head}\n{self.findings!r}"
+
+    def _repr_html_(self) -> str:
+        said = verdict(self.as_dict())
+        head = markup.frame_table(pd.DataFrame([said]))
+        return f"{head}{self.findings._repr_html_()}"
+
+
+def _spf(spf: SpfRecord) -> dict[str, Any]:
+    return {
+        "record": spf.record or None,
+        "lookups": spf.lookups,
+        "void_lookups": spf.voids,
+        "all": spf.all or None,
+        "state": str(spf.state),
+    }
+
+
+def _dmarc(dmarc: Dmarc) -> dict[str, Any]:
+    p, sp, np = dmarc.policy or (None, None, None)
+    return {
+        "state": str(dmarc.state),
+        "record": dmarc.record.text if dmarc.record else None,
+        "organizational_domain": dmarc.org or None,
+        "policy": p,
+        "subdomain_policy": sp,
+        "nonexistent_policy": np,
+        "psl_organizational_domain": dmarc.org_psl or None,
+    }
+
+
+def verdict(row: Mapping[str, Any]) -> dict[str, str]:
+    """A domain in a few words, of what `as_dict` gives: domain, spf, dkim, dmarc, mx, worst (severity)."""
+    found, dmarc, mx = row["findings"], row["dmarc"], row["mx"]
+    unknown = State.UNKNOWN in (row["spf"]["state"], dmarc["state"], mx["state"])
+    if mx["state"] == State.UNKNOWN:
+        takes = "unknown"
+    elif row["exists"] is False:
+        takes = "no such domain"
+    else:
+        takes = _word(found, "names.mx.")
+    worst = found[0]["severity"] if found else Severity.OK
+    return {
+        "domain": row["domain"],
+        "spf": _word(found, "spf."),
+        "dkim": _word(found, "dkim."),
+        "dmarc": dmarc["policy"] or ("unknown" if dmarc["state"] == State.UNKNOWN else "record missing"),
+        "mx": takes,
+        # What nobody knows is not fine.
+        "worst": "unknown" if unknown and worst in (Severity.INFO, Severity.OK) else worst,
+    }
+
+
+def _word(findings: Sequence[Mapping[str, Any]], prefix: str) -> str:
+    """The worst finding of a standard in the words of its code; one that is fine outweighs what is only told."""
+    own = [f for f in findings if f["code"].startswith(prefix)]
+    if not own:
+        return "not asked"
+    if own[0]["severity"] == Severity.INFO and own[-1]["severity"] == Severity.OK:
+        return "ok"
+    code = own[0]["code"].removeprefix(prefix).replace(".", " ").replace("_", " ")
+    return "ok" if own[0]["severity"] == Severity.OK else str(code)
+
+
+def examine_domain(
+    network: Network, domain: str, selectors: Iterable[str] = (), *, guess: bool = True, propagation: bool = True
+) -> DomainReport:
+    """Ask all that DNS tells of a domain's mail, and judge it.
+
+    `selectors` are DKIM selectors to look for; without any, and with `guess`, those in common use are tried. With
+    `propagation` every authoritative server is asked by itself. Nothing is raised for what the domain publishes.
+    """
+    return network.run(ask(network, domain_name(domain), selectors, guess=guess, propagation=propagation))
+
+
+async def ask(
+    network: Network, domain: str, selectors: Iterable[str] = (), *, guess: bool = True, propagation: bool = True
+) -> DomainReport:
+    """The same as a coroutine, for many domains at once; `domain` is in A-labels."""
+    # No source: a selector that somebody typed is not one seen in use.
+    inventory = merge([Sighting("domain", domain), *(Sighting("selector", s, domain) for s in selectors)])
+    published, routed = await asyncio.gather(
+        ask_authentication(network, inventory, guess), names.ask(network, inventory, propagation=propagation)
+    )
+    return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))
+
+
+def unknown(domain: str, why: str) -> DomainReport:
+    """The report of a domain of which nothing could be learnt."""
+    published = AuthEvidence(
+        (domain,),
+        (),
+        (SpfRecord(domain, State.UNKNOWN, why=why),),
+        (),
+        (Dmarc(domain, State.UNKNOWN, why=why),),
+        pd.DataFrame(),
+        {},
+    )
+    routed = NamesEvidence((DnsAnswer(domain, "MX", State.UNKNOWN, why=why),), (), (), ())
+    return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))
