@@ -90,6 +90,13 @@ def test_a_cause_explains_within_a_tenth_what_its_fault_cost(before: Examination
     assert sum(c.alone + c.joint for c in causes) == pytest.approx(fault["recipients"], rel=0.1)
 
 
+def test_every_recipient_of_the_story_has_one_outcome(before: Examination) -> None:
+    counts = before.outcomes["stream"].value_counts(dropna=False)
+    assert counts.to_dict() == TRUTH["recipients_by_stream"]
+    assert len(before.outcomes) == TRUTH["recipients"]
+    assert before.outcomes["outcome"].value_counts()["late"] == TRUTH["late"]
+
+
 def test_the_first_two_faults_cost_their_recipients_jointly_and_nothing_alone(before: Examination) -> None:
     causes = {c.finding.code: c for c in before.causes.outbound.causes}
     for fault in FAULTS["fault"][:2]:

@@ -13,6 +13,7 @@ from smtplab import replies
 from smtplab.case import Case
 from smtplab.casefile import Stream
 from smtplab.logs import events
+from smtplab.logs.hops import InnerHops
 from smtplab.logs.lines import Stamps, lines
 from smtplab.logs.postfix import Message, Postfix
 from smtplab.providers import provider
@@ -23,7 +24,7 @@ _DOVECOT = re.compile(
     r"(?: method=([A-Za-z0-9-]{1,20}),)? rip=([0-9a-fA-F.:]{2,45})"
 )
 _TABLES = ("deliveries", "messages", "connections", "rejections", "outcomes", "complaints", "problems")
-_SHAPE = 3
+_SHAPE = 4
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 _LOST = frozenset({"bounced", "expired", "discarded"})
 
@@ -52,7 +53,7 @@ class LogEvidence:
 def read(case: Case) -> LogEvidence:
     """Read all logs and provider events of a case; derived tables are cached."""
     paths = [*case.sources("logs"), *case.sources("events")]
-    options = f"{_SHAPE}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
+    options = f"{_SHAPE}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
     tables = case.cached("logs", paths, lambda: _build(case), options)
     marks = tuple((pd.Timestamp(m.time), m.text) for m in case.marks)
     return LogEvidence(**{t: tables[t] for t in _TABLES}, marks=marks)
@@ -64,11 +65,12 @@ def _build(case: Case) -> dict[str, pd.DataFrame]:
     rows: list[dict[str, Any]] = []
     queued: list[dict[str, Any]] = []
     final: list[dict[str, Any]] = []
+    hops = InnerHops(case.hosts, postfix.messages)
     for message in postfix.messages:
         made = list(_deliveries(message, case))
         rows += made
         queued.append(_queued(message, made))
-        final += _outcomes(made, message.time, message.expired, case)
+        final += _outcomes(made, message, hops, case)
     complaints = _events(case, problems, rows, final)
     for shape, count in sorted(postfix.unknown.items()):
         problems.append({"file": "logs", "what": f"line not understood: {shape}", "records": count})
@@ -198,18 +200,20 @@ def _queued(message: Message, made: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _outcomes(made: list[dict[str, Any]], began: Any, expired: bool, case: Case) -> Iterator[dict[str, Any]]:
+def _outcomes(made: list[dict[str, Any]], message: Message, hops: InnerHops, case: Case) -> Iterator[dict[str, Any]]:
     last: dict[str, dict[str, Any]] = {}
     held: dict[str, dict[str, Any]] = {}
     for row in made:
         # What the null sender gets is our own bounces and reports, nobody's lost mail.
-        if row["sender"] and row["relay_host"] not in ("local", "virtual"):
+        ours = not row["sender"] or row["relay_host"] in ("local", "virtual")
+        if not ours and not hops.leads_on(row, message.message_id):
             before = last.get(row["recipient"])
             last[row["recipient"]] = row
             if row["status"] == "sent" and before:
                 held[row["recipient"]] = before
     for recipient, row in last.items():
-        made_final = _final(row, began, expired, case, "log")
+        began = hops.began(message.message_id, recipient, message.time)
+        made_final = _final(row, began, message.expired, case, "log")
         if made_final["outcome"] == "late" and recipient in held:
             # What made it late is the reply that held it back, not the one that took it.
             why = held[recipient]
