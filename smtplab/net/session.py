@@ -1,34 +1,80 @@
-"""A conversation in SMTP, IMAP or POP3, as a typed and timed transcript through the tape.
+"""A conversation in SMTP, IMAP, POP3 or ManageSieve, as a typed and timed transcript through the tape.
 
-RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 9051, 1939 and 2449. The client never talks before the greeting,
-sends no credentials, and survives what a hostile server sends: endless lines, silence, garbage.
+RFC 5321, 3207 (STARTTLS), 8314 (implicit TLS), 9051, 1939, 2449 and 5804. The client never talks before the
+greeting, sends no credentials that it was not given, and survives what a hostile server sends: endless lines,
+silence, garbage.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from smtplab.net import Network
+from smtplab.net.errand import NO_ERRAND, Errand
 from smtplab.net.talk import PORTS, Talk, keywords
 
-__all__ = ["PORTS", "Step", "TlsFacts", "Transcript", "converse", "endpoint", "gather_sessions"]
+__all__ = [
+    "PORTS",
+    "EnhancedCode",
+    "Errand",
+    "Step",
+    "TlsFacts",
+    "Transcript",
+    "converse",
+    "endpoint",
+    "gather_sessions",
+    "like_port",
+]
+_ENHANCED = re.compile(r"^[245]\d\d[ -]([245])\.(\d{1,3})\.(\d{1,3})(?= |$)", re.ASCII)
+_RESPONSE = re.compile(r"(?:OK|NO|BAD|BYE|-ERR) [\[(]([A-Z][A-Z0-9/_-]{0,40})", re.IGNORECASE)
+
+
+class EnhancedCode(NamedTuple):
+    """RFC 3463: class (2, 4 or 5), subject and detail."""
+
+    status: int
+    subject: int
+    detail: int
+
+    def __str__(self) -> str:
+        return f"{self.status}.{self.subject}.{self.detail}"
 
 
 @dataclass(frozen=True)
 class Step:
     """One exchange, with the milliseconds it took.
 
-    `phase` is connect, greeting, capabilities, starttls, tls, capabilities-tls or quit; `sent` the command ("" where
-    only the server speaks); `reply` its lines without line endings, cut at 1,000 characters.
+    `phase` is connect, greeting, capabilities, starttls, tls, capabilities-tls, auth, mail, rcpt, reset or quit;
+    `sent` the command ("" where only the server speaks); `reply` its lines without line endings, cut at 1,000
+    characters.
     """
 
     phase: str
     sent: str
     reply: tuple[str, ...]
     ms: float
+
+    @property
+    def code(self) -> int | None:
+        """The SMTP code of the reply; None where there is none."""
+        head = self.reply[-1][:3] if self.reply else ""
+        return int(head) if head.isascii() and head.isdigit() else None
+
+    @property
+    def enhanced(self) -> EnhancedCode | None:
+        """The enhanced status code of the reply (RFC 2034)."""
+        found = _ENHANCED.match(self.reply[-1]) if self.reply else None
+        return EnhancedCode(*map(int, found.groups())) if found else None
+
+    @property
+    def response_code(self) -> str:
+        """The machine-readable reason of IMAP (RFC 5530), POP3 (2449, 3206) or ManageSieve (5804), "" without one."""
+        found = _RESPONSE.search(self.reply[-1]) if self.reply else None
+        return found[1].upper() if found else ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +118,12 @@ class Transcript:
         return self.protocol == "smtp" and any(s.reply and s.reply[-1].startswith("421") for s in self.steps)
 
     @property
+    def service(self) -> str:
+        """What the port is for: relay, submission, imap, pop3 or sieve; on other ports the protocol."""
+        known = PORTS.get(self.port)
+        return known[2] if known and known[0] == self.protocol else self.protocol
+
+    @property
     def refused(self) -> bool:
         """The port is closed, for sure."""
         return self.ended == "connection refused"
@@ -113,18 +165,26 @@ def endpoint(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-async def converse(network: Network, host: str, address: str, port: int, like: int | None = None) -> Transcript:
-    """Greet, read the capabilities before and after TLS, and leave; never raises for what the server does.
+def like_port(protocol: str, implicit: bool = False) -> int:
+    """The well-known port of a protocol, with TLS from the first byte or without; raises KeyError for none."""
+    return {(p, i): port for port, (p, i, _) in reversed(PORTS.items())}[protocol, implicit]
 
-    `like` is the well-known port whose protocol is spoken, for services on other ports.
+
+async def converse(
+    network: Network, host: str, address: str, port: int, like: int | None = None, errand: Errand = NO_ERRAND
+) -> Transcript:
+    """Greet, read the capabilities before and after TLS, do the errand, and leave.
+
+    Never raises for what the server does. `like` is the well-known port whose protocol is spoken, for services on
+    other ports.
     """
     protocol, implicit, _ = PORTS[like or port]
 
     async def perform() -> dict[str, Any]:
         async with network.slot(address, port):
-            return await Talk(host, address, port, network.settings.timeout, like).session()
+            return await Talk(host, address, port, network.settings.timeout, like, errand).session()
 
-    params = {"protocol": f"{protocol}{'s' * implicit}", "name": host}
+    params = {"protocol": f"{protocol}{'s' * implicit}", "name": host, **errand.params()}
     entry = await network.ask("session", endpoint(address, port), params, perform)
     if entry.value is None:
         return Transcript(host, address, port, protocol, implicit, why=entry.unknown or "")

@@ -1,7 +1,8 @@
-"""The client side of one SMTP, IMAP or POP3 session: a state machine over lines, bounded in size and time.
+"""The client side of one mail session: a state machine over lines, bounded in size and time.
 
 Replies end as their protocol says: RFC 5321 section 4.2.1 (a space after the code), 9051 section 2.2.1 (the
-tagged line), 1939 section 3 (a lone dot). STARTTLS is asked for only where it is announced.
+tagged line), 1939 section 3 (a lone dot), 5804 section 1.3 (a line that begins with OK, NO or BYE). STARTTLS is
+asked for only where it is announced.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from OpenSSL import SSL
 
 from smtplab.net import Unknown
 from smtplab.net.channel import Channel, reason
+from smtplab.net.errand import NO_ERRAND, Errand, run
 
 MAX_LINE = 8_192
 MAX_LINES = 200
@@ -35,26 +37,40 @@ PORTS = {
     993: ("imap", True, "imap"),
     110: ("pop3", False, "pop3"),
     995: ("pop3", True, "pop3"),
+    2525: ("smtp", False, "submission"),
+    4190: ("sieve", False, "sieve"),
 }
-_HELLO = {"smtp": f"EHLO {CLIENT}", "imap": "a1 CAPABILITY", "pop3": "CAPA"}
-_STARTTLS = {"smtp": "STARTTLS", "imap": "a2 STARTTLS", "pop3": "STLS"}
-_BYE = {"smtp": "QUIT", "imap": "a9 LOGOUT", "pop3": "QUIT"}
-_SMTP_LINE = re.compile(r"^[2-5]\d\d([ -]|$)")
+_HELLO = {"smtp": f"EHLO {CLIENT}", "imap": "a1 CAPABILITY", "pop3": "CAPA", "sieve": "CAPABILITY"}
+_STARTTLS = {"smtp": "STARTTLS", "imap": "a2 STARTTLS", "pop3": "STLS", "sieve": "STARTTLS"}
+_BYE = {"smtp": "QUIT", "imap": "a9 LOGOUT", "pop3": "QUIT", "sieve": "LOGOUT"}
+_SMTP_LINE = re.compile(r"^[2-5]\d\d([ -]|$)", re.ASCII)
+_SIEVE_END = re.compile(r"^(OK|NO|BYE)([ (]|$)", re.IGNORECASE)
 _REPLY = {
     # What a well-formed first line of a reply looks like.
     "smtp": _SMTP_LINE,
     "imap": re.compile(r"^(\*|a\d) ", re.ASCII),
     "pop3": re.compile(r"^(\+OK|-ERR)( |$)"),
+    "sieve": _SIEVE_END,
 }
 
 
 class Talk:
     """One session with a host: what was said, `tls` facts once there are some, and how it `ended` if not well.
 
-    `like` is the well-known port whose protocol is spoken, for services on other ports.
+    `like` is the well-known port whose protocol is spoken, for services on other ports; `errand` what is done
+    beyond reading capabilities.
     """
 
-    def __init__(self, host: str, address: str, port: int, timeout: float, like: int | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        address: str,
+        port: int,
+        timeout: float,
+        like: int | None = None,
+        errand: Errand = NO_ERRAND,
+    ) -> None:
+        self.errand = errand
         self.host, self.address, self.port, self.timeout = host, address, port, timeout
         self.protocol, self.implicit, _ = PORTS[like or port]
         self.steps: list[dict[str, Any]] = []
@@ -97,41 +113,56 @@ class Talk:
         if not await self.greet():
             return
         await self.capabilities("capabilities")
-        if not self.implicit and await self.begin_tls():
+        if not self.implicit and self.errand.upgrade and await self.begin_tls():
             await self._handshake()
             await self.capabilities("capabilities-tls")
-        await self._ask("quit", _BYE[self.protocol])
+        await run(self, self.errand, sasl(self.protocol, self.offered()), inside_tls=self.tls is not None)
+        await self.ask("quit", _BYE[self.protocol])
 
     async def greet(self) -> bool:
         """Read the greeting; False, and why in `ended`, where the server does not want us or is none of its kind."""
         last = (await self._read("greeting", "", self.timeout * PATIENCE))[-1]
         if not _REPLY[self.protocol].match(last):
             self.ended = f"the greeting is not {self.protocol.upper()}"
-        elif not self._positive(last):
+        elif not self.positive(last):
             self.ended = "the greeting is a refusal"
         return not self.ended
 
     async def capabilities(self, phase: str) -> None:
-        """EHLO, CAPABILITY or CAPA."""
-        await self._ask(phase, _HELLO[self.protocol])
+        """EHLO, CAPABILITY or CAPA; ManageSieve tells its own unasked once TLS stands (RFC 5804 section 2.2)."""
+        if self.protocol == "sieve" and phase == "capabilities-tls":
+            await self._read(phase, "", self.timeout)
+        else:
+            await self.ask(phase, _HELLO[self.protocol])
+
+    def offered(self) -> tuple[str, ...]:
+        """The capabilities heard last."""
+        heard = [s["reply"] for s in self.steps if s["phase"].startswith("capabilities")]
+        return (keywords(self.protocol, tuple(heard[-1])) if heard else None) or ()
 
     async def begin_tls(self) -> bool:
         """Ask for TLS where it is announced; True when the server is ready for the handshake."""
-        offered = keywords(self.protocol, tuple(self.steps[-1]["reply"])) or ()
-        if not any(c.upper() in ("STARTTLS", "STLS") for c in offered):
+        if not any(c.upper() in ("STARTTLS", "STLS") for c in self.offered()):
             return False
-        reply = await self._ask("starttls", _STARTTLS[self.protocol])
-        if not self._positive(reply[-1]):
+        reply = await self.ask("starttls", _STARTTLS[self.protocol])
+        if not self.positive(reply[-1]):
             return False
         # Plain bytes behind the answer are an injection (RFC 3207 section 4.2): they are dropped, and told.
         if self.channel.buffer:
             self.steps[-1]["reply"].append("(and plain bytes behind it, which were dropped)")
         return True
 
-    def _positive(self, line: str) -> bool:
-        if self.protocol == "smtp":
-            return line[:1] == "2"
-        return line.upper().split(" ")[1:2] == ["OK"] if self.protocol == "imap" else line[:3] == "+OK"
+    def positive(self, line: str) -> bool:
+        """Whether the last line of a reply says yes."""
+        match self.protocol:
+            case "smtp":
+                return line[:1] == "2"
+            case "imap":
+                return line.upper().split(" ")[1:2] == ["OK"]
+            case "sieve":
+                return line[:2].upper() == "OK"
+            case _:
+                return line[:3] == "+OK"
 
     async def _handshake(self) -> None:
         began = time.monotonic()
@@ -140,9 +171,10 @@ class Talk:
         finally:
             self._note("tls", "", [], began)
 
-    async def _ask(self, phase: str, line: str) -> list[str]:
-        await self.channel.write(f"{line}\r\n".encode("ascii", "replace"), self.timeout)
-        return await self._read(phase, line, self.timeout)
+    async def ask(self, phase: str, line: str, shown: str = "") -> list[str]:
+        """Send a command and read its reply; `shown` stands in the transcript where the command is secret."""
+        await self.channel.write(f"{line}\r\n".encode("utf-8", "replace"), self.timeout)
+        return await self._read(phase, shown or line, self.timeout)
 
     async def _read(self, phase: str, sent: str, timeout: float) -> list[str]:
         began = time.monotonic()
@@ -166,6 +198,8 @@ class Talk:
             return lines[-1][3:4] != "-" or not _SMTP_LINE.match(lines[-1])
         if self.protocol == "imap":
             return phase == "greeting" or not lines[-1].startswith("* ")
+        if self.protocol == "sieve":
+            return bool(_SIEVE_END.match(lines[-1]))
         many = phase.startswith("capabilities") and lines[0].startswith("+OK")
         return not many or lines[-1] == "."
 
@@ -185,13 +219,30 @@ def keywords(protocol: str, reply: tuple[str, ...]) -> tuple[str, ...] | None:
     """
     if not reply:
         return None
-    if protocol == "smtp":
-        if reply[-1][:3] in ("500", "502"):
-            return ()
-        return tuple(x[4:].strip() for x in reply[1:] if x[:3] == "250") if reply[-1][:4] in ("250 ", "250") else None
+    match protocol:
+        case "smtp":
+            if reply[-1][:3] in ("500", "502"):
+                return ()
+            fine = reply[-1][:4] in ("250 ", "250")
+            return tuple(x[4:].strip() for x in reply[1:] if x[:3] == "250") if fine else None
+        case "imap":
+            rows = [x.split()[2:] for x in reply if x.upper().startswith("* CAPABILITY ")]
+            return tuple(rows[0]) if rows else None
+        case "sieve":
+            fine = reply[-1][:2].upper() == "OK"
+            return tuple(x.replace('"', "").strip() for x in reply[:-1] if x[:1] == '"') if fine else None
+        case _:
+            if reply[0][:4] == "-ERR":
+                return ()
+            fine = reply[0][:3] == "+OK" and reply[-1] == "."
+            return tuple(x.strip() for x in reply[1:-1]) if fine else None
+
+
+def sasl(protocol: str, capabilities: tuple[str, ...]) -> tuple[str, ...]:
+    """The sign-in mechanisms among capabilities, in upper case (RFC 4954 section 3, 9051 section 7.2.2, 5034)."""
     if protocol == "imap":
-        rows = [x.split()[2:] for x in reply if x.upper().startswith("* CAPABILITY ")]
-        return tuple(rows[0]) if rows else None
-    if reply[0][:4] == "-ERR":
-        return ()
-    return tuple(x.strip() for x in reply[1:-1]) if reply[0][:3] == "+OK" and reply[-1] == "." else None
+        return tuple(c[5:].upper() for c in capabilities if c.upper().startswith("AUTH="))
+    word = "AUTH" if protocol == "smtp" else "SASL"
+    # Some servers still write AUTH=PLAIN, for clients older than RFC 2554.
+    split = [c.upper().replace("=", " ").split() for c in capabilities]
+    return tuple(dict.fromkeys(m for words in split if words[:1] == [word] for m in words[1:]))

@@ -95,7 +95,7 @@ def dialogue(greeting: str, replies: Mapping[str, str], then: Mapping[str, str] 
         known = replies
         while True:
             said = await line.hear()
-            found = next((a for start, a in known.items() if said.upper().startswith(start)), "500 what?\r\n")
+            found = next((a for start, a in known.items() if start and said.upper().startswith(start)), "500 what?\r\n")
             await line.say(found)
             if found.startswith("221") or "BYE" in found:
                 return
@@ -104,6 +104,8 @@ def dialogue(greeting: str, replies: Mapping[str, str], then: Mapping[str, str] 
                     return
                 await line.start_tls()
                 known = then or replies
+                # ManageSieve lists its capabilities unasked once TLS stands.
+                await line.say(known.get("", ""))
 
     return handle
 
@@ -123,6 +125,10 @@ IMAP = {
 IMAP_INSIDE = {"A1 CAPABILITY": "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na1 OK\r\n", "A9": "* BYE\r\na9 OK\r\n"}
 POP3 = {"CAPA": "+OK\r\nTOP\r\nSTLS\r\n.\r\n", "STLS": "+OK go\r\n", "QUIT": "+OK\r\n"}
 POP3_INSIDE = {"CAPA": "+OK\r\nTOP\r\nUSER\r\nSASL PLAIN\r\n.\r\n", "QUIT": "+OK\r\n"}
+SIEVE_GREETING = '"IMPLEMENTATION" "Test"\r\n"SIEVE" "fileinto"\r\n"SASL" ""\r\n"STARTTLS"\r\nOK "ready"\r\n'
+SIEVE = {"CAPABILITY": SIEVE_GREETING, "STARTTLS": 'OK "go"\r\n', "LOGOUT": 'OK "bye"\r\n'}
+SIEVE_TOLD = '"IMPLEMENTATION" "Test"\r\n"SASL" "PLAIN LOGIN"\r\nOK "inside"\r\n'
+SIEVE_INSIDE = {"": SIEVE_TOLD, "LOGOUT": 'OK "bye"\r\n'}
 
 
 def live(timeout: float = 0.5, **settings: object) -> Network:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtplab.net import Network
-from smtplab.net.session import PORTS, Transcript, converse, gather_sessions
+from smtplab.net.session import PORTS, Step, Transcript, converse, gather_sessions, like_port
 from smtplab.net.talk import MAX_BYTES, Talk, keywords
 from smtplab.tape import Recorder, Tape
 from tests.net.certs import AT, HOST, Authority
@@ -21,6 +21,9 @@ from tests.net.scripted import (
     IMAP_INSIDE,
     POP3,
     POP3_INSIDE,
+    SIEVE,
+    SIEVE_GREETING,
+    SIEVE_INSIDE,
     SMTP,
     SMTP_INSIDE,
     Handler,
@@ -37,6 +40,7 @@ POLITE = {
     587: ("220-two\r\n220 lines\r\n", SMTP, SMTP_INSIDE, "STARTTLS", "AUTH PLAIN LOGIN"),
     143: ("* OK ready\r\n", IMAP, IMAP_INSIDE, "LOGINDISABLED", "AUTH=PLAIN"),
     110: ("+OK ready\r\n", POP3, POP3_INSIDE, "STLS", "SASL PLAIN"),
+    4190: (SIEVE_GREETING, SIEVE, SIEVE_INSIDE, "STARTTLS", "SASL PLAIN LOGIN"),
 }
 
 
@@ -263,6 +267,10 @@ KEYWORDS = [
     ("pop3", ("+OK", "TOP", "SASL PLAIN", "."), ("TOP", "SASL PLAIN")),
     ("pop3", ("-ERR no CAPA",), ()),
     ("pop3", ("+OK", "TOP"), None),
+    ("sieve", ('"SIEVE" "fileinto"', '"SASL" "PLAIN"', 'OK "ready"'), ("SIEVE fileinto", "SASL PLAIN")),
+    ("sieve", ("OK",), ()),
+    ("sieve", ('"SIEVE" "fileinto"', "BYE"), None),
+    ("sieve", ('"SIEVE" "fileinto"',), None),
 ]
 
 
@@ -273,10 +281,49 @@ def test_no_list_is_unknown_and_an_empty_list_is_an_answer(
     assert keywords(protocol, reply) == expected
 
 
-@given(st.sampled_from(["smtp", "imap", "pop3"]), st.lists(st.text(max_size=30), max_size=6))
+@given(st.sampled_from(["smtp", "imap", "pop3", "sieve"]), st.lists(st.text(max_size=30), max_size=6))
 def test_reading_capabilities_never_raises(protocol: str, reply: list[str]) -> None:
     found = keywords(protocol, tuple(reply))
     assert found is None or all(isinstance(c, str) for c in found)
+
+
+ENHANCED = [
+    # the last line of a reply: SMTP code, enhanced code, response code
+    ("550 5.7.1 no", 550, (5, 7, 1), ""),
+    ("550-5.7.1 no", 550, (5, 7, 1), ""),
+    ("250 2.1.0", 250, (2, 1, 0), ""),
+    ("250 2.1.0000 no code", 250, None, ""),
+    ("550 see section 5.7.1", 550, None, ""),
+    ("a3 NO [AUTHENTICATIONFAILED] sorry", None, None, "AUTHENTICATIONFAILED"),
+    ("-ERR [SYS/TEMP] later", None, None, "SYS/TEMP"),
+    ('NO (ENCRYPT-NEEDED) "TLS first"', None, None, "ENCRYPT-NEEDED"),
+    ("+OK ready", None, None, ""),
+    ("٣٣٤ arabic digits", None, None, ""),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "enhanced", "response"), ENHANCED)
+def test_codes_of_a_reply_are_numbers(
+    line: str, code: int | None, enhanced: tuple[int, int, int] | None, response: str
+) -> None:
+    step = Step("mail", "", ("250-first", line), 1)
+    assert (step.code, step.enhanced, step.response_code) == (code, enhanced, response)
+
+
+def test_two_replies_in_one_packet_are_two_replies() -> None:
+    """The answer to QUIT has come along with the one to EHLO."""
+    both = {"EHLO": SMTP_INSIDE["EHLO"] + "221 bye\r\n"}
+    with listen(dialogue("220 hi\r\n", both)) as server:
+        heard = session(server.port)
+    assert heard.capabilities("capabilities")
+    assert heard.lines("quit") == ("221 bye",)
+
+
+def test_only_standard_ports_have_a_like() -> None:
+    assert [like_port(p) for p in ("smtp", "imap", "pop3", "sieve")] == [25, 143, 110, 4190]
+    assert [like_port(p, True) for p in ("smtp", "imap", "pop3")] == [465, 993, 995]
+    with pytest.raises(KeyError):
+        like_port("sieve", True)
 
 
 @given(st.sampled_from(sorted(PORTS)), st.binary(max_size=400))

@@ -1,0 +1,99 @@
+"""What a session does beyond reading capabilities: one sign-in, one envelope, never a message.
+
+RFC 4954, 9051 section 6.2.2, 5034 and 5804 section 2.1 (AUTH), 4616 (PLAIN), 7628 (OAUTHBEARER's sibling XOAUTH2 is
+Google's). One mechanism is tried once: a second try after a refusal counts as a second failure at the server, and
+locks accounts. Nothing secret is sent outside TLS, and nothing secret reaches the transcript.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smtplab.net.talk import Talk
+
+REMOVED = "(removed)"
+"""Stands in the transcript for what was secret."""
+SPOKEN = ("PLAIN", "LOGIN")
+"""Mechanisms for a password, in the order in which they are chosen."""
+_START = {"smtp": "AUTH {}", "imap": "a3 AUTHENTICATE {}", "pop3": "AUTH {}", "sieve": 'AUTHENTICATE "{}"'}
+
+
+@dataclass(frozen=True)
+class Errand:
+    """`upgrade`: use STARTTLS where it is offered. `token`: the secret is an OAuth 2 access token, not a password.
+
+    `sender` None sends no MAIL; "" is the null reverse-path. Raises ValueError for control characters, which
+    would be commands of their own.
+    """
+
+    upgrade: bool = True
+    user: str = ""
+    secret: str = field(default="", repr=False)
+    token: bool = False
+    sender: str | None = None
+    recipient: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.user, self.sender or "", self.recipient):
+            if any(c in "<>" or not c.isprintable() for c in text):
+                raise ValueError(f"{text!r} is no address or user name")
+
+    def params(self) -> dict[str, str]:
+        """What tells this question from others on the tape; empty where nothing is done."""
+        sender = "" if self.sender is None else f"<{self.sender}>"
+        told = {"upgrade": "" if self.upgrade else "no", "user": self.user, "sender": sender}
+        return {**told, "recipient": self.recipient}
+
+    def mechanism(self, offered: tuple[str, ...]) -> str:
+        """The mechanism that would be tried, "" if none of those offered can be."""
+        wanted = ("XOAUTH2",) if self.token else SPOKEN
+        return next((m for m in wanted if m in offered), "")
+
+
+NO_ERRAND = Errand()
+
+
+async def run(talk: Talk, errand: Errand, offered: tuple[str, ...], *, inside_tls: bool) -> None:
+    """Do the errand in a session that has read its capabilities; a refusal ends it, and is no error."""
+    if errand.user:
+        mechanism = errand.mechanism(offered)
+        if not inside_tls or not mechanism or not await _sign_in(talk, errand, mechanism):
+            return
+    if talk.protocol != "smtp" or errand.sender is None:
+        return
+    reply = await talk.ask("mail", f"MAIL FROM:<{errand.sender}>")
+    if talk.positive(reply[-1]) and errand.recipient:
+        await talk.ask("rcpt", f"RCPT TO:<{errand.recipient}>")
+    await talk.ask("reset", "RSET")
+
+
+async def _sign_in(talk: Talk, errand: Errand, mechanism: str) -> bool:
+    payloads = [base64.b64encode(p.encode()).decode() for p in _payloads(errand, mechanism)]
+    start = _START[talk.protocol].format(mechanism)
+    if talk.protocol == "sieve" and mechanism != "LOGIN":
+        reply = await talk.ask("auth", f'{start} "{payloads[0]}"', f"{start} {REMOVED}")
+        return talk.positive(reply[-1])
+    reply = await talk.ask("auth", start)
+    while payloads and _goes_on(talk.protocol, reply[-1]):
+        reply = await talk.ask("auth", payloads.pop(0), REMOVED)
+    if _goes_on(talk.protocol, reply[-1]):
+        # The error of XOAUTH2 comes as a challenge; an empty answer fetches the refusal itself.
+        reply = await talk.ask("auth", "")
+    return talk.positive(reply[-1])
+
+
+def _payloads(errand: Errand, mechanism: str) -> list[str]:
+    match mechanism:
+        case "PLAIN":
+            return [f"\0{errand.user}\0{errand.secret}"]
+        case "XOAUTH2":
+            return [f"user={errand.user}\1auth=Bearer {errand.secret}\1\1"]
+        case _:
+            return [errand.user, errand.secret]
+
+
+def _goes_on(protocol: str, line: str) -> bool:
+    return line[:3] == "334" if protocol == "smtp" else line[:1] == "+" and line[:3] != "+OK"
