@@ -243,6 +243,7 @@ def _settings(folder: Path, file: CaseFile) -> NetworkSettings:
         trust=trust,
         own=frozenset(own),
         lab=file.lab,
+        intrusive=section.intrusive,
     )
 
 

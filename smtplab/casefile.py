@@ -24,7 +24,7 @@ from smtplab.errors import CaseError
 
 VERSION = 1
 SOURCE_KINDS = ("logs", "bounces", "dmarc", "tls_reports", "events", "messages", "configuration")
-ROLES = ("outbound", "mx", "submission", "imap", "pop3")
+ROLES = ("outbound", "mx", "submission", "imap", "pop3", "sieve")
 SET_KEYS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
 MATCH_KEYS = ("sender", "sender_domain", "source_ip", "category", "message_id", "dkim_domain")
 _NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -74,6 +74,7 @@ class NetworkSection:
     public: tuple[str, ...] = ()
     trust: str = ""
     probe: bool = True
+    intrusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _network(section: _Section) -> NetworkSection:
         public=section.texts("public"),
         trust=section.take("trust", str, ""),
         probe=section.take("probe", bool, True),
+        intrusive=section.take("intrusive", bool, False),
     )
     section.done()
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", made.vantage):
@@ -326,10 +328,11 @@ configuration = ["sources/configuration/*"]   # NAME.postconf, NAME.doveconf: ou
 connections = 12                    # at most so many connections to one address and port
 timeout = 5.0                       # seconds
 # resolver = "127.0.0.1:53"         # default: this machine's
+# intrusive = true                  # record relay, injection and smuggling tests of hosts with own = true
 
 # [[hosts]]                         # your servers; own = true allows probes that look like an attack
 # name = "mx1.{domain}"
-# roles = ["mx"]                    # outbound, mx, submission, imap, pop3
+# roles = ["mx"]                    # outbound, mx, submission, imap, pop3, sieve
 # own = true
 
 # [dkim.selectors]

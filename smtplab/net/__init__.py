@@ -44,7 +44,7 @@ class NetworkSettings:
     `resolver` is HOST:PORT (empty: the machine's own), `connections` the budget for each address and port,
     `timeout` seconds a question may take, `public` networks that count as public in this case (documentation
     ranges in a lab), `trust` a PEM file of certificate authorities (none: the certifi-like system store),
-    `own` names and addresses the analyst may probe as a stranger would not.
+    `own` names and addresses the analyst may probe as a stranger would not, `intrusive` whether a recording does.
     """
 
     resolver: str = ""
@@ -54,6 +54,7 @@ class NetworkSettings:
     trust: Path | None = None
     own: frozenset[str] = frozenset()
     lab: bool = False
+    intrusive: bool = False
 
     def is_public(self, address: str) -> bool:
         """Whether mail from strangers can reach the address: global, or declared public by the case."""

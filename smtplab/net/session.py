@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smtplab.net import Network
+from smtplab.net.channel import Channel
 from smtplab.net.errand import NO_ERRAND, Errand
 from smtplab.net.talk import PORTS, Talk, keywords
 
@@ -27,6 +28,7 @@ __all__ = [
     "converse",
     "endpoint",
     "gather_sessions",
+    "knock",
     "like_port",
 ]
 _ENHANCED = re.compile(r"^[245]\d\d[ -]([245])\.(\d{1,3})\.(\d{1,3})(?= |$)", re.ASCII)
@@ -194,6 +196,22 @@ async def converse(
     )
     tls = TlsFacts.parse(value["tls"]) if value.get("tls") else None
     return Transcript(host, address, port, protocol, implicit, steps, tls, str(value.get("ended", "")))
+
+
+async def knock(network: Network, address: str, port: int) -> str:
+    """Whether a port takes connections: "open", "refused", or "unknown (REASON)"; nothing is said on it."""
+
+    async def perform() -> dict[str, Any]:
+        async with network.slot(address, port):
+            try:
+                channel = await Channel.connect(address, port, network.settings.timeout)
+            except ConnectionRefusedError:
+                return {"state": "refused"}
+            channel.close()
+            return {"state": "open"}
+
+    entry = await network.ask("port", endpoint(address, port), {}, perform)
+    return str(entry.value["state"]) if entry.value else f"unknown ({entry.unknown})"
 
 
 async def gather_sessions(network: Network, asked: list[tuple[str, str, int]]) -> list[Transcript]:

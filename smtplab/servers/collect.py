@@ -1,29 +1,41 @@
-"""Collect one session on every mail port of every host, and the configuration the analyst was given."""
+"""Collect one session on every mail port of every host, open ports, and the configuration that was given."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from smtplab.case import Case
 from smtplab.net import Network
 from smtplab.net.dns import addresses, query
-from smtplab.net.session import PORTS, Transcript, gather_sessions
+from smtplab.net.session import PORTS, Transcript, gather_sessions, knock
 from smtplab.servers import configuration
 from smtplab.servers.capabilities import Offer, read_offer
 from smtplab.servers.configuration import Configuration
 from smtplab.servers.transcripts import Transcripts
 from smtplab.tables import Inventory
 
-PORTS_OF = {"mx": (25,), "submission": (587, 465), "imap": (143, 993), "pop3": (110, 995)}
+PORTS_OF = {"mx": (25,), "submission": (587, 465), "imap": (143, 993), "pop3": (110, 995), "sieve": (4190,)}
+
+
+@dataclass(frozen=True)
+class Door:
+    """A port that no role of the host needs: open, refused, or unknown with its reason."""
+
+    host: str
+    address: str
+    port: int
+    state: str
 
 
 @dataclass(frozen=True)
 class ServerEvidence:
     """Sessions, what each server offers before and after TLS, and configuration files.
 
-    `mx` are the MX names of our domains, `unreached` hosts that could not be asked, with the reason.
+    `mx` are the MX names of our domains, `unreached` hosts that could not be asked, with the reason. `doors` are the
+    ports of our own hosts that none of their roles needs, `used` the connections made ("address:port": count).
     """
 
     sessions: tuple[Transcript, ...]
@@ -32,6 +44,8 @@ class ServerEvidence:
     mx: tuple[str, ...]
     unreached: tuple[tuple[str, str], ...]
     problems: pd.DataFrame
+    doors: tuple[Door, ...] = ()
+    used: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         hosts = {s.host for s in self.sessions}
@@ -76,15 +90,40 @@ class ServerEvidence:
         shown = [o for o in self.offers if o.protocol == protocol]
         names = dict.fromkeys(c for o in shown for c in (*o.before, *o.after))
         columns = {
-            f"{o.host}:{o.port}": [_when(name in o.before, name in o.after) if o.heard else "?" for name in names]
-            for o in shown
+            o.service: [_when(name in o.before, name in o.after) if o.heard else "?" for name in names] for o in shown
         }
         return pd.DataFrame({"capability": list(names), **columns})
+
+    def extensions(self) -> pd.DataFrame:
+        """A row a service that speaks SMTP: what it offers of size, speed, safety and sign-in, typed."""
+        rows = []
+        for o in self.offers:
+            if (e := o.extensions) is None:
+                continue
+            limits = " ".join(f"{name}={value}" for name, value in e.limits.items())
+            gained = " ".join(o.gained)
+            facts = (e.pipelining, e.chunking, e.eight_bit_mime, e.smtputf8, e.dsn, e.enhanced_status_codes)
+            rows.append((o.service, e.size, *facts, e.requiretls, e.mt_priority, limits, " ".join(e.auth), gained))
+        columns = ["service", "size", "PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
+        columns += ["REQUIRETLS", "MT-PRIORITY", "LIMITS", "AUTH", "only inside TLS"]
+        return pd.DataFrame(rows, columns=columns).astype({"size": "Int64"})
+
+    def ports(self) -> pd.DataFrame:
+        """A row a host, a column a mail port: open, refused, unknown; blank where it was not tried."""
+        states = {(s.host, s.port): _state(s) for s in reversed(self.sessions)}
+        states |= {(d.host, d.port): d.state for d in self.doors}
+        hosts = dict.fromkeys(host for host, _ in states)
+        rows = [(h, *(states.get((h, p), "") for p in PORTS)) for h in hosts]
+        return pd.DataFrame(rows, columns=["host", *map(str, PORTS)])
 
     def times(self) -> pd.DataFrame:
         """A row a phase: host, port, phase, ms."""
         rows = [(s.host, s.port, t.phase, t.ms) for s in self.sessions for t in s.steps]
         return pd.DataFrame(rows, columns=["host", "port", "phase", "ms"])
+
+
+def _state(session: Transcript) -> str:
+    return f"unknown ({session.why})" if session.why else "refused" if session.refused else "open"
 
 
 def _when(before: bool, after: bool) -> str:
@@ -94,18 +133,21 @@ def _when(before: bool, after: bool) -> str:
 def collect(case: Case, inventory: Inventory) -> ServerEvidence:
     """Talk to the MX of every domain and to the hosts of the inventory; read configuration files.
 
-    Raises NotRecorded when the case has a recording that holds no session at all.
+    IPv4 and IPv6 are both asked. Hosts of our own are tried for ports that they do not need. Raises NotRecorded when
+    the case has a recording that holds no session at all.
     """
     if case.tape:
         case.network.demand("session", "dns")
     files, problems = configuration.read(case)
-    sessions, mx, unreached = case.network.run(_sessions(case, inventory))
-    return ServerEvidence(tuple(sessions), tuple(map(read_offer, sessions)), files, mx, unreached, problems)
+    sessions, doors, mx, unreached = case.network.run(_ask(case, inventory))
+    offers = tuple(map(read_offer, sessions))
+    used = case.network.connections_used()
+    return ServerEvidence(tuple(sessions), offers, files, mx, unreached, problems, tuple(doors), used)
 
 
-async def _sessions(
+async def _ask(
     case: Case, inventory: Inventory
-) -> tuple[list[Transcript], tuple[str, ...], tuple[tuple[str, str], ...]]:
+) -> tuple[list[Transcript], list[Door], tuple[str, ...], tuple[tuple[str, str], ...]]:
     found = [await mail_exchangers(case.network, d) for d in inventory.domains()]
     mx = tuple(dict.fromkeys(name for names in found for name in names))
     wanted = [(name, 25) for name in mx]
@@ -113,12 +155,26 @@ async def _sessions(
         wanted += [(name, port) for name in inventory.hosts(role) for port in ports]
     asked, unreached = [], {}
     for name, port in dict.fromkeys(wanted):
-        address, why = await _address(case, name)
-        if address:
-            asked.append((name, address, port))
-        else:
+        usable, why = await usable_addresses(case, name)
+        asked += [(name, address, port) for address in usable]
+        if not usable:
             unreached[name] = why
-    return await gather_sessions(case.network, asked), mx, tuple(unreached.items())
+    sessions = await gather_sessions(case.network, asked)
+    return sessions, await _doors(case, {(h, p) for h, _, p in asked}), mx, tuple(unreached.items())
+
+
+async def _doors(case: Case, asked: set[tuple[str, int]]) -> list[Door]:
+    """The mail ports of our own hosts that no session tried; one connection each, and nothing is said."""
+    made = []
+    for host in (h for h in case.hosts if h.own):
+        usable, _ = await usable_addresses(case, host.name)
+        # What sends mail for others takes it from them on port 25.
+        spared = (25,) if "outbound" in host.roles else ()
+        for port in PORTS:
+            if usable and (host.name, port) not in asked and port not in spared:
+                state = await knock(case.network, usable[0], port)
+                made.append(Door(host.name, usable[0], port, state))
+    return made
 
 
 async def mail_exchangers(network: Network, domain: str) -> list[str]:
@@ -128,13 +184,14 @@ async def mail_exchangers(network: Network, domain: str) -> list[str]:
     return [name for _, name in ranked if name != "."]
 
 
-async def _address(case: Case, name: str) -> tuple[str, str]:
-    """The address to probe: the first public one of DNS, else the one case.toml gives; or why there is none."""
+async def usable_addresses(case: Case, name: str) -> tuple[list[str], str]:
+    """The first public address of each family, of DNS or else of case.toml; or why there is none."""
     network = case.network
     ips, a, _ = await addresses(network, name)
     declared = [ip for h in case.hosts if h.name == name for ip in h.addresses]
     own = network.settings.own
     usable = [ip for ip in dict.fromkeys((*ips, *declared)) if network.settings.is_public(ip) or ip in own]
     if usable:
-        return usable[0], ""
-    return "", "it has only private addresses" if ips or declared else a.why or "it has no address"
+        families = {":" in ip: ip for ip in reversed(usable)}
+        return [families[six] for six in (False, True) if six in families], ""
+    return [], "it has only private addresses" if ips or declared else a.why or "it has no address"

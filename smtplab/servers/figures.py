@@ -31,7 +31,7 @@ def offers(evidence: ServerEvidence) -> go.Figure:
         go.Heatmap(
             z=rows,
             x=list(_FEATURES),
-            y=[f"{o.host}:{o.port}" for o in shown],
+            y=[o.service for o in shown],
             text=words,
             texttemplate="%{text}",
             zmin=0,
@@ -43,14 +43,14 @@ def offers(evidence: ServerEvidence) -> go.Figure:
         )
     )
     figure.update_layout(yaxis={"autorange": "reversed"})
-    bad = [f"{o.host}:{o.port}" for o, w in zip(shown, words, strict=True) if "NO" in w]
+    bad = [o.service for o, w in zip(shown, words, strict=True) if "NO" in w]
     title = (
         f"{len(bad)} of {len(shown)} services leave something open: {', '.join(bad)}"
         if bad
         else "No service leaves a gap"
     )
     alt = "; ".join(
-        f"{o.host}:{o.port}: " + ", ".join(f"{f} {v}" for f, v in zip(_FEATURES, w, strict=True))
+        f"{o.service}: " + ", ".join(f"{f} {v}" for f, v in zip(_FEATURES, w, strict=True))
         for o, w in zip(shown, words, strict=True)
     )
     return theme.finish(figure, title=title, alt=alt, height=140 + 34 * len(shown))

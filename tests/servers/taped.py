@@ -43,7 +43,7 @@ def spoke(
 ) -> dict[str, Any]:
     """A session on a port: the lines of its capabilities before and after TLS; None: it did not come that far."""
     protocol, implicit, _ = PORTS[port]
-    hello = {"smtp": "220 mx ready", "imap": "* OK ready", "pop3": "+OK ready"}[protocol]
+    hello = {"smtp": "220 mx ready", "imap": "* OK ready", "pop3": "+OK ready", "sieve": "OK"}[protocol]
     steps = [_step("connect", []), _step("greeting", [greeting or hello], greeting_ms)]
     if implicit:
         steps.insert(1, _step("tls", []))
@@ -83,6 +83,9 @@ class Answers:
     policy: Value | None = None
     roles: tuple[str, ...] = ("submission", "imap", "pop3")
     configuration: Mapping[str, str] = field(default_factory=dict)
+    ipv6: Mapping[tuple[str, int], Value] = field(default_factory=dict)
+    ports: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    own: bool = False
 
 
 def case(folder: Path, answers: Answers, authority: Authority) -> Case:
@@ -91,9 +94,9 @@ def case(folder: Path, answers: Answers, authority: Authority) -> Case:
     authority.pem(folder / "sources" / "ca.pem")
     roles = ", ".join(f'"{r}"' for r in answers.roles)
     (folder / "case.toml").write_text(
-        f'version = 1\ndomains = ["{DOMAIN}"]\n[[hosts]]\nname = "{MAIL}"\nroles = [{roles}]\n'
+        f'version = 1\ndomains = ["{DOMAIN}"]\n[[hosts]]\nname = "{MAIL}"\nroles = [{roles}]\nown = {str(answers.own).lower()}\n'
         '[sources]\nconfiguration = ["sources/configuration/*"]\n'
-        '[network]\npublic = ["192.0.2.0/24"]\ntrust = "sources/ca.pem"\n'
+        '[network]\npublic = ["192.0.2.0/24", "2001:db8::/32"]\ntrust = "sources/ca.pem"\n'
     )
     for name, text in answers.configuration.items():
         (folder / "sources" / "configuration" / name).write_text(text)
@@ -106,8 +109,15 @@ def case(folder: Path, answers: Answers, authority: Authority) -> Case:
 
 def _entries(answers: Answers) -> list[tuple[Question, Value]]:
     made = [(_dns(DOMAIN, "MX"), _records(answers.mx))]
+    six = {host for host, _ in answers.ipv6}
     for name, address in ADDRESSES.items():
-        made += [(_dns(name, "A"), _records([address])), (_dns(name, "AAAA"), _records([]))]
+        made.append((_dns(name, "A"), _records([address])))
+        made.append((_dns(name, "AAAA"), _records([_six(name)] if name in six else [])))
+    for (host, port), value in answers.ipv6.items():
+        protocol, implicit, _ = PORTS[port]
+        params = {"protocol": f"{protocol}{'s' * implicit}", "name": host}
+        made.append((Question.of("session", f"[{_six(host)}]:{port}", params), value))
+    made += [(Question.of("port", f"{ADDRESSES[h]}:{p}", {}), {"state": s}) for (h, p), s in answers.ports.items()]
     for name in (f"_mta-sts.{DOMAIN}", f"_smtp._tls.{DOMAIN}"):
         told = answers.txt.get(name, [])
         made.append((_dns(name, "TXT"), told if isinstance(told, str) else _records(told)))
@@ -123,6 +133,10 @@ def _entries(answers: Answers) -> list[tuple[Question, Value]]:
         url = f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt"
         made.append((Question.of("https", url, {}), answers.policy))
     return made
+
+
+def _six(host: str) -> str:
+    return f"2001:db8::{ADDRESSES[host].rpartition('.')[2]}"
 
 
 def _dns(name: str, rtype: str) -> Question:

@@ -97,6 +97,48 @@ SESSIONS: list[tuple[str, tuple[str, int], Value, set[str]]] = [
         {"servers.pop3.plaintext_login"},
     ),
     ("POP3 without USER", (MAIL, 110), spoke(110, pop3("STLS"), pop3("USER"), CERT), {"servers.ok"}),
+    (
+        "POP3 with PLAIN before TLS",
+        (MAIL, 110),
+        spoke(110, pop3("STLS", "SASL PLAIN"), pop3("USER"), CERT),
+        {"servers.pop3.plaintext_login"},
+    ),
+    (
+        "ManageSieve",
+        (MAIL, 4190),
+        spoke(4190, ['"STARTTLS"', '"SASL" ""', "OK"], ['"SASL" "PLAIN"', "OK"], CERT),
+        {"servers.ok"},
+    ),
+    (
+        "ManageSieve with PLAIN before TLS",
+        (MAIL, 4190),
+        spoke(4190, ['"STARTTLS"', '"SASL" "PLAIN"', "OK"], ['"SASL" "PLAIN"', "OK"], CERT),
+        {"servers.sieve.plaintext_login"},
+    ),
+    (
+        "submission where nobody can sign in",
+        (MAIL, 587),
+        spoke(587, smtp("STARTTLS"), smtp("DSN"), CERT),
+        {"servers.submission.no_auth", "servers.ok"},
+    ),
+    (
+        "sign-in at an MX",
+        (MX, 25),
+        spoke(25, smtp("STARTTLS"), smtp("AUTH PLAIN"), CERT),
+        {"servers.auth.on_mx", "servers.ok"},
+    ),
+    (
+        "sign-in without password",
+        (MAIL, 465),
+        spoke(465, smtp("AUTH PLAIN ANONYMOUS"), None, CERT),
+        {"servers.auth.anonymous", "servers.ok"},
+    ),
+    (
+        "mechanisms that were withdrawn",
+        (MAIL, 993),
+        spoke(993, imap("AUTH=PLAIN", "AUTH=CRAM-MD5", "AUTH=NTLM"), None, CERT),
+        {"servers.auth.historic", "servers.ok"},
+    ),
 ]
 
 
@@ -104,11 +146,54 @@ SESSIONS: list[tuple[str, tuple[str, int], Value, set[str]]] = [
 def test_a_session_raises_just_its_findings(
     what: str, where: tuple[str, int], session: Value, codes: set[str], tmp_path: Path
 ) -> None:
-    evidence = collect(tmp_path / "case", Answers({where: session}))
+    evidence = collect(tmp_path / "case", Answers({where: session}, roles=("submission", "imap", "pop3", "sieve")))
     host, port = where
-    about = [f for f in servers.check(evidence) if f.facts["host"] == host and f.facts["port"] == port]
+    about = [f for f in servers.check(evidence) if f.facts["host"] == host and f.facts.get("port") == port]
     assert {f.code for f in about} == codes
     assert all(f.title and f.why for f in about)
+
+
+@pytest.mark.parametrize(
+    ("mechanisms", "raised"),
+    [("AUTH PLAIN LOGIN", True), ("AUTH PLAIN XOAUTH2", False), ("AUTH OAUTHBEARER", False), ("AUTH X-NEW", False)],
+)
+def test_a_token_is_the_mark_of_a_second_factor(mechanisms: str, raised: bool, tmp_path: Path) -> None:
+    sessions = {(MAIL, 587): spoke(587, smtp("STARTTLS"), smtp(mechanisms), CERT)}
+    found = servers.check(collect(tmp_path / "case", Answers(sessions))).of("servers.auth.password_only")
+    assert [f.subject for f in found] == [MAIL] * raised
+
+
+def test_every_silent_port_25_beside_a_living_587_is_blocked_here(tmp_path: Path) -> None:
+    sessions: dict[tuple[str, int], Value] = {(MX, 25): "timeout", (MAIL, 25): "timeout"}
+    sessions |= {(MAIL, 587): spoke(587, smtp("STARTTLS"), smtp("AUTH PLAIN"), CERT)}
+    two = [f"10 {MX}", f"20 {MAIL}"]
+    assert servers.check(collect(tmp_path / "a", Answers(sessions, mx=two))).of("servers.port25.blocked")
+    assert not servers.check(collect(tmp_path / "b", Answers(sessions))).of("servers.port25.blocked")
+    heard = sessions | {(MX, 25): spoke(25, smtp("STARTTLS"), smtp(), CERT)}
+    assert not servers.check(collect(tmp_path / "c", Answers(heard, mx=two))).of("servers.port25.blocked")
+
+
+def test_both_families_are_asked_and_a_closed_ipv6_is_told(tmp_path: Path) -> None:
+    heard = {(MX, 25): spoke(25, smtp("STARTTLS"), smtp(), CERT)}
+    closed: Value = {"steps": [], "ended": "connection refused"}
+    evidence = collect(tmp_path / "a", Answers(heard, ipv6={(MX, 25): closed}))
+    assert [s.address for s in evidence.sessions if s.host == MX] == ["192.0.2.10", "2001:db8::10"]
+    about = {f.code for f in servers.check(evidence) if f.facts["host"] == MX}
+    assert about == {"servers.ok", "servers.ipv6.closed"}
+    evidence = collect(tmp_path / "b", Answers(heard, ipv6=heard))
+    assert [o.service for o in evidence.offers if o.host == MX] == [f"{MX}:25", f"{MX}:25 (IPv6)"]
+    assert {f.code for f in servers.check(evidence) if f.facts["host"] == MX} == {"servers.ok"}
+
+
+def test_a_door_that_no_role_needs_is_told(tmp_path: Path) -> None:
+    ports = {(MAIL, 4190): "open", (MAIL, 25): "refused", (MAIL, 2525): "open"}
+    evidence = collect(tmp_path / "case", Answers(ports=ports, own=True))
+    assert {d.port: d.state for d in evidence.doors} == {25: "refused", 2525: "open", 4190: "open"}
+    found = servers.check(evidence).of("servers.port.needless")
+    assert [f.subject for f in found] == [f"{MAIL}:2525", f"{MAIL}:4190"]
+    row = evidence.ports().set_index("host").loc[MAIL]
+    assert row[["25", "2525", "587"]].tolist() == ["refused", "open", "unknown (not recorded)"]
+    assert collect(tmp_path / "theirs", Answers(ports=ports)).doors == ()
 
 
 def test_421_to_our_own_probe_is_never_above_info(tmp_path: Path) -> None:

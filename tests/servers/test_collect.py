@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from smtplab import servers
 from smtplab.net.session import PORTS, Step, Transcript
-from smtplab.servers.capabilities import read_offer
+from smtplab.servers.capabilities import Extensions, read_offer
 from smtplab.servers.configuration import _settings, read
 from tests.servers.taped import MAIL, MX, Answers, case, smtp, spoke
 from tests.servers.test_check import AUTHORITY, CERT, collect
@@ -28,6 +28,52 @@ def session(port: int, lines: list[str], phase: str = "capabilities") -> Transcr
 @pytest.mark.parametrize(("line", "size"), SIZES)
 def test_size_is_octets_zero_without_limit_and_none_where_absent(line: str, size: int | None) -> None:
     assert read_offer(session(25, smtp(line))).size == size
+
+
+TYPED = [
+    # lines of EHLO, field, value
+    (("PIPELINING", "chunking"), "pipelining", True),
+    (("PIPELINING", "chunking"), "chunking", True),
+    (("PIPELINING",), "dsn", False),
+    (("8BITMIME", "SMTPUTF8"), "eight_bit_mime", True),
+    (("REQUIRETLS",), "requiretls", True),
+    (("MT-PRIORITY MIXER",), "mt_priority", "MIXER"),
+    (("MT-PRIORITY",), "mt_priority", ""),
+    (("DSN",), "mt_priority", None),
+    (("LIMITS MAILMAX=5 RCPTMAX=100 RCPTDOMAINMAX=1",), "limits", {"MAILMAX": 5, "RCPTMAX": 100, "RCPTDOMAINMAX": 1}),
+    (("LIMITS mailmax=5 NEW=3",), "limits", {"MAILMAX": 5}),
+    (("LIMITS MAILMAX RCPTMAX= RCPTDOMAINMAX=x",), "limits", {}),
+    (("LIMITS MAILMAX=0 RCPTMAX=05 RCPTDOMAINMAX=1234567",), "limits", {}),
+    (("LIMITS",), "limits", {}),
+    (("AUTH PLAIN", "AUTH=LOGIN"), "auth", ("PLAIN", "LOGIN")),
+    (("STARTTLS", "ENHANCEDSTATUSCODES"), "enhanced_status_codes", True),
+    (("", " "), "size", None),
+]
+
+
+@pytest.mark.parametrize(("lines", "field", "value"), TYPED)
+def test_extensions_are_typed(lines: tuple[str, ...], field: str, value: object) -> None:
+    assert getattr(Extensions.read(lines), field) == value
+
+
+@given(st.lists(st.text(max_size=60), max_size=8))
+def test_reading_extensions_never_raises(lines: list[str]) -> None:
+    assert Extensions.read(tuple(lines)).as_dict()
+
+
+def test_the_difference_that_tls_makes(tmp_path: Path) -> None:
+    said = spoke(587, smtp("STARTTLS", "SIZE 10", "CHUNKING"), smtp("SIZE 10", "AUTH PLAIN"), CERT)
+    evidence = collect(tmp_path / "case", Answers({(MAIL, 587): said}))
+    offer = next(o for o in evidence.offers if o.port == 587)
+    assert (offer.gained, offer.dropped) == (("AUTH PLAIN",), ("CHUNKING",))
+    row = evidence.extensions().set_index("service").loc[f"{MAIL}:587"]
+    assert (row["size"], row["CHUNKING"], row["AUTH"], row["only inside TLS"]) == (10, False, "PLAIN", "AUTH PLAIN")
+
+
+def test_what_was_not_heard_has_no_extensions_and_no_difference() -> None:
+    offer = read_offer(session(25, ["550 no"]))
+    assert (offer.extensions, offer.gained, offer.dropped) == (None, (), ())
+    assert read_offer(session(143, ["a1 BAD"])).extensions is None
 
 
 def test_a_capability_is_there_or_not_or_unknown() -> None:

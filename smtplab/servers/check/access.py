@@ -1,0 +1,43 @@
+"""Who may: by which mechanisms one signs in (RFC 4954, 4422), and what intrusive probes of our own hosts found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from smtplab.findings import Finding
+from smtplab.servers.capabilities import Offer
+from smtplab.servers.collect import ServerEvidence
+from smtplab.servers.mechanisms import known
+
+
+def check(evidence: ServerEvidence) -> Iterator[Finding]:
+    """Findings on sign-in of every service that was heard; a mark of a second factor counts for the whole host."""
+    offered: dict[str, list[Offer]] = {}
+    for session, offer in zip(evidence.sessions, evidence.offers, strict=True):
+        if offer.heard:
+            offered.setdefault(offer.host, []).append(offer)
+            yield from _sign_in(offer, session.service, offer.host in evidence.mx)
+    for host, offers in offered.items():
+        found = known(tuple(dict.fromkeys(m for o in offers for m in o.mechanisms)))
+        if found and not any(m.second_factor for m in found):
+            seen = tuple(_seen(o) for o in offers if o.mechanisms)
+            yield Finding("servers.auth.password_only", host, seen, host=host, mechanisms=[m.name for m in found])
+
+
+def _seen(offer: Offer) -> str:
+    return f"session with {offer.address} port {offer.port}"
+
+
+def _sign_in(offer: Offer, service: str, mx: bool) -> Iterator[Finding]:
+    where, seen = f"{offer.host}:{offer.port}", (_seen(offer),)
+    facts = {"host": offer.host, "port": offer.port}
+    offered = known(offer.mechanisms)
+    if service == "submission" and offer.tls and not offer.auth_after:
+        yield Finding("servers.submission.no_auth", where, seen, **facts)
+    if service == "relay" and mx and offered:
+        yield Finding("servers.auth.on_mx", where, seen, **facts, mechanisms=[m.name for m in offered])
+    if any(m.strength == 0 for m in offered):
+        yield Finding("servers.auth.anonymous", where, seen, **facts)
+    if old := [m for m in offered if m.historic]:
+        names = [m.name for m in old]
+        yield Finding("servers.auth.historic", where, seen, **facts, mechanisms=names, reason=old[0].note)
