@@ -1,86 +1,215 @@
-"""TLS versions a service accepts, and certificate chains judged at the case's time.
+"""What a service offers in TLS: versions, cipher suites and key-exchange groups, each found by one connection.
 
-RFC 8996 (TLS 1.0 and 1.1 deprecated), 5280 (path validation), 9525 (names).
+RFC 8996 (TLS 1.0 and 1.1 deprecated), 9325 (recommendations for TLS), 8446. What a server supports is found by
+offering everything and taking away what it chose, until it refuses. The budget of the network bounds it: what it
+prevents is unknown. A server that is busy or falls silent is not asked again.
 """
 
 from __future__ import annotations
 
-import ssl
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509 import verification
-from OpenSSL import crypto
-
-from smtplab.net import Network, Unknown
+from smtplab.net import NOT_RECORDED, Network, Unknown
+from smtplab.net.certificates import judge
 from smtplab.net.channel import Channel
 from smtplab.net.hello import LEGACY, VERSIONS, offer
-from smtplab.net.session import endpoint
+from smtplab.net.session import TlsFacts, endpoint
+from smtplab.net.suites import ciphers, groups, weak
 from smtplab.net.talk import Flood, Talk
 
-__all__ = ["LEGACY", "VERSIONS", "Certificate", "Verdict", "accepts", "read_leaf", "verify"]
+__all__ = ["LEGACY", "VERSIONS", "Choice", "Listing", "Survey", "ask", "survey"]
 
-EXPIRED, NOT_YET, SELF_SIGNED, INCOMPLETE = 10, 9, (18, 19), (20, 21)
-"""OpenSSL's numbers of the errors that have remedies of their own."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """The facts of a leaf certificate that matter for mail; `self_issued`: subject and issuer are the same."""
-
-    subject: str
-    issuer: str
-    names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    key: str
-    bits: int
-    hash: str
-    self_issued: bool
-
-    def covers(self, host: str) -> bool:
-        """Whether one of its DNS names is the host, or a wildcard for it (RFC 9525 section 6.3)."""
-        host = host.lower().rstrip(".")
-        parent = host.partition(".")[2]
-        return any(n == host or (n.startswith("*.") and parent and n[2:] == parent) for n in self.names)
+CIPHER_BUDGET = 60
+"""Connections that an endpoint must be allowed before its cipher suites are listed one by one."""
+WEAK = "weak"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Path validation: OpenSSL's error number (0 valid, -1 cannot be judged) and words.
+class Choice:
+    """What a server chose of an offer; `accepted` None where that is unknown, `why` the reason of that or of a no."""
 
-    `strict` is what a validator by the letter of RFC 5280 says, host name included: "" valid.
+    accepted: bool | None
+    why: str = ""
+    cipher: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Names found, in the order in which the server chose them; `why` there may be more, "" where there are none."""
+
+    names: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is missing."""
+        return not self.why
+
+    def __str__(self) -> str:
+        named = ", ".join(self.names) or ("none" if self.complete else "unknown")
+        return named if self.complete else f"{named} (and perhaps more: {self.why})"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """TLS of one endpoint.
+
+    `versions` and `ciphers` by version ("TLSv1" to "TLSv1.3"; accepted None: unknown); `weak` is a suite it accepts
+    that protects nothing any more, "" none, None unknown; `negotiated` what a completed handshake used.
     """
 
-    code: int
-    text: str
-    strict: str = ""
+    host: str
+    address: str
+    port: int
+    negotiated: TlsFacts | None
+    versions: tuple[tuple[str, bool | None], ...]
+    ciphers: tuple[tuple[str, Listing], ...]
+    groups: Listing
+    weak: str | None
+
+    def as_dict(self, at: datetime, trust: Path | None = None) -> dict[str, Any]:
+        """Plain values: versions, ciphers, groups, negotiated, certificate (judged at a time)."""
+        seen = self.negotiated
+        return {
+            "versions": dict(self.versions),
+            "ciphers": {v: {"names": list(c.names), "complete": c.complete, "why": c.why} for v, c in self.ciphers},
+            "weak_cipher": self.weak,
+            "groups": {"names": list(self.groups.names), "complete": self.groups.complete, "why": self.groups.why},
+            "negotiated": {"version": seen.version, "cipher": seen.cipher, "group": seen.group} if seen else None,
+            "certificate": judge(seen.chain, self.host, at, trust).as_dict(self.host, at) if seen else None,
+        }
 
 
-async def accepts(
-    network: Network, host: str, address: str, port: int, version: str, like: int | None = None
-) -> tuple[bool | None, str]:
-    """Whether a service accepts a version ("TLSv1" to "TLSv1.3"), and why not; None where that is not known."""
+async def survey(
+    network: Network, host: str, address: str, port: int, *, seen: TlsFacts | None = None, like: int | None = None
+) -> Survey:
+    """Find out what an endpoint supports, within the network's budget; never raises for what the server does.
+
+    `seen` is the handshake of a session with it, which spares connections; `like` the well-known port whose protocol
+    is spoken, for services on other ports.
+    """
+    asking = _Asking(network, host, address, port, like)
+    versions = await asking.versions(seen)
+    accepted = [v for v in reversed(VERSIONS) if versions[v].accepted]
+    old = next((v for v in accepted if v != "TLSv1.3"), "")
+    feeble = await asking.ask(old, suites=WEAK) if old else Choice(False if _all_known(versions) else None)
+    found = await asking.groups(accepted[0], seen) if accepted else Listing(why=asking.over or "no version is known")
+    suites = {v: await asking.ciphers(v, versions[v].cipher) for v in accepted}
+    return Survey(
+        host,
+        address,
+        port,
+        seen,
+        tuple((v, versions[v].accepted) for v in VERSIONS),
+        tuple(suites.items()),
+        found,
+        feeble.cipher or "unnamed" if feeble.accepted else None if feeble.accepted is None else "",
+    )
+
+
+def _all_known(versions: Mapping[str, Choice]) -> bool:
+    return all(c.accepted is not None for c in versions.values())
+
+
+class _Asking:
+    """The questions to one endpoint; `over` says why no more are asked."""
+
+    def __init__(self, network: Network, host: str, address: str, port: int, like: int | None) -> None:
+        self.network, self.host, self.address, self.port, self.like = network, host, address, port, like
+        self.over = ""
+
+    async def ask(self, version: str, suites: str = "", without: tuple[int, ...] = ()) -> Choice:
+        if self.over:
+            return Choice(None, self.over)
+        choice = await ask(
+            self.network, self.host, self.address, self.port, version, suites=suites, without=without, like=self.like
+        )
+        # Whatever cost us this answer would cost the next one too; only a replay goes on for nothing.
+        if choice.accepted is None and choice.why != NOT_RECORDED:
+            self.over = choice.why
+        return choice
+
+    async def versions(self, seen: TlsFacts | None) -> dict[str, Choice]:
+        """What the session has shown needs no connection; one after the other, for the server's peace."""
+        made = {seen.version: Choice(True, cipher=seen.cipher, group=seen.group)} if seen else {}
+        return made | {v: await self.ask(v) for v in reversed(VERSIONS) if v not in made}
+
+    async def groups(self, version: str, seen: TlsFacts | None) -> Listing:
+        known = {g.name.lower(): n for n, g in groups(version).items()}
+        # Certificates on a curve are refused with their curve (RFC 8422 section 5.1), so 1.2 never tells the whole.
+        end = "" if version == "TLSv1.3" else f"asked with {version}"
+        first = seen.group if seen and seen.version == version and seen.group.lower() in known else ""
+        return await self._list(version, "groups", known, first, end)
+
+    async def ciphers(self, version: str, first: str) -> Listing:
+        if self.network.settings.connections < CIPHER_BUDGET:
+            return Listing((first,) if first else (), "budget")
+        return await self._list(version, "ciphers", {name.lower(): n for n, name in ciphers(version).items()}, first)
+
+    async def _list(
+        self, version: str, what: Literal["groups", "ciphers"], known: Mapping[str, int], first: str, end: str = ""
+    ) -> Listing:
+        """Take away what was chosen until the server refuses."""
+        names = [first] if first else []
+        while len(names) < len(known):
+            without = tuple(known[n.lower()] for n in names if n.lower() in known)
+            choice = await self.ask(version, what, without)
+            name = choice.group if what == "groups" else choice.cipher
+            if not choice.accepted:
+                return Listing(tuple(names), choice.why or "unknown" if choice.accepted is None else end)
+            if name.lower() not in known or name in names:
+                return Listing(tuple(names), "it chose what was not offered")
+            names.append(name)
+        return Listing(tuple(names), end)
+
+
+async def ask(
+    network: Network,
+    host: str,
+    address: str,
+    port: int,
+    version: str,
+    *,
+    suites: str = "",
+    without: tuple[int, ...] = (),
+    like: int | None = None,
+) -> Choice:
+    """One hello of a version: everything, only the weak suites, or all groups or ciphers but those of these numbers.
+
+    `suites` is "", "weak", "groups" or "ciphers".
+    """
+    offered, curves = _offered(version, suites, without)
 
     async def perform() -> dict[str, Any]:
         async with network.slot(address, port):
-            accepted, why = await _offer(Talk(host, address, port, network.settings.timeout, like), version)
-        return {"accepted": accepted, "why": why} if why else {"accepted": accepted}
+            return await _offer(Talk(host, address, port, network.settings.timeout, like), version, offered, curves)
 
-    entry = await network.ask("tls", endpoint(address, port), {"name": host, "version": version}, perform)
+    params = {"name": host, "version": version, "of": suites, "without": " ".join(f"{n:04x}" for n in without)}
+    entry = await network.ask("tls", endpoint(address, port), params, perform)
     if entry.value is None:
-        return None, entry.unknown or ""
-    return bool(entry.value["accepted"]), str(entry.value.get("why", ""))
+        return Choice(None, entry.unknown or "")
+    texts = (str(entry.value.get(key, "")) for key in ("why", "cipher", "group"))
+    return Choice(bool(entry.value["accepted"]), *texts)
 
 
-async def _offer(talk: Talk, version: str) -> tuple[bool, str]:
+def _offered(version: str, suites: str, without: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The numbers of suites and groups to offer; () for all."""
+    if suites == WEAK:
+        return tuple(weak()), ()
+    left = tuple(n for n in (groups if suites == "groups" else ciphers)(version) if n not in without)
+    if suites == "groups":
+        # Up to TLS 1.2 only a suite with ECDHE needs a group; any other would be accepted without one.
+        curves = tuple(n for n, name in ciphers(version).items() if "ECDHE" in name)
+        return curves if version != "TLSv1.3" else (), left
+    return (left, ()) if suites == "ciphers" else ((), ())
+
+
+async def _offer(talk: Talk, version: str, suites: tuple[int, ...], curves: tuple[int, ...]) -> dict[str, Any]:
     talk.channel = await Channel.connect(talk.address, talk.port, talk.timeout)
     try:
         if not talk.implicit:
@@ -91,75 +220,12 @@ async def _offer(talk: Talk, version: str) -> tuple[bool, str]:
             if not await talk.begin_tls():
                 raise Unknown("no STARTTLS")
             talk.channel.buffer = b""
-        return await offer(talk.channel, talk.host, version, talk.timeout)
+        answer = await offer(talk.channel, talk.host, version, talk.timeout, suites, curves)
     except Flood as e:
         raise Unknown(str(e)) from e
     finally:
         talk.channel.close()
-
-
-def read_leaf(der: bytes) -> Certificate | None:
-    """The facts of a certificate, None if it cannot be read."""
-    try:
-        cert = x509.load_der_x509_certificate(der)
-        public = cert.public_key()
-        digest = cert.signature_hash_algorithm
-        return Certificate(
-            subject=cert.subject.rfc4514_string(),
-            issuer=cert.issuer.rfc4514_string(),
-            names=_names(cert),
-            not_before=cert.not_valid_before_utc,
-            not_after=cert.not_valid_after_utc,
-            key=type(public).__name__.strip("_").replace("PublicKey", ""),
-            bits=public.key_size if isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else 0,
-            hash=digest.name if isinstance(digest, hashes.HashAlgorithm) else "",
-            self_issued=cert.subject == cert.issuer,
-        )
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
-        return None
-
-
-def _names(cert: x509.Certificate) -> tuple[str, ...]:
-    try:
-        san = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return ()
-    return tuple(n.lower() for n in san.get_values_for_type(x509.DNSName))
-
-
-def verify(chain: tuple[bytes, ...], host: str, at: datetime, trust: Path | None) -> Verdict:
-    """Validate a chain (DER, leaf first) at a time against a PEM file of authorities (None: the system's).
-
-    OpenSSL says what is wrong in the words administrators search for; `strict` adds a second opinion.
-    """
-    if not chain:
-        return Verdict(-1, "no certificate was sent")
-    # The system's anchors lie where OpenSSL was built to look.
-    paths = ssl.get_default_verify_paths()
-    store = crypto.X509Store()
-    store.set_time(at.astimezone(UTC).replace(tzinfo=None))
-    try:
-        store.load_locations(*((str(trust), None) if trust else (paths.cafile, paths.capath)))
-        certificates = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
-    except (crypto.Error, TypeError) as e:
-        return Verdict(-1, f"cannot be judged: {e}"[:200])
-    strict = _strict(chain, host, at, trust or Path(paths.cafile or ""))
-    try:
-        crypto.X509StoreContext(store, certificates[0], certificates[1:]).verify_certificate()
-    except crypto.X509StoreContextError as e:
-        return Verdict(int(e.errors[0]), str(e.errors[2]), strict)
-    return Verdict(0, "valid", strict)
-
-
-def _strict(chain: tuple[bytes, ...], host: str, at: datetime, trust: Path) -> str:
-    try:
-        with warnings.catch_warnings():
-            # Old authorities of the system's store have serial numbers that the library grumbles about.
-            warnings.simplefilter("ignore")
-            anchors = x509.load_pem_x509_certificates(trust.read_bytes())
-        leaf, *rest = [x509.load_der_x509_certificate(der) for der in chain]
-        builder = verification.PolicyBuilder().store(verification.Store(anchors)).time(at)
-        builder.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
-    except (verification.VerificationError, UnsupportedAlgorithm, OSError, ValueError, TypeError) as e:
-        return str(e)[:200] or type(e).__name__
-    return ""
+    group = groups(version).get(answer.group)
+    found = {"why": answer.why, "cipher": ciphers(version).get(answer.cipher, ""), "group": group.name if group else ""}
+    refused = ("why",) if not answer.verdict else ("why", "cipher", "group")
+    return {"accepted": bool(answer.verdict)} | {k: v for k, v in found.items() if v and k in refused}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from smtplab.findings import Finding, Findings
+from smtplab.net.certificates import INCOMPLETE, SELF_SIGNED
 from smtplab.net.dns import State
-from smtplab.net.tls import INCOMPLETE, SELF_SIGNED
 from smtplab.transport.collect import HostTls, TransportEvidence
 from smtplab.transport.mta_sts import Policy
 

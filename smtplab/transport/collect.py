@@ -10,8 +10,9 @@ import pandas as pd
 
 from smtplab import servers
 from smtplab.case import Case
+from smtplab.net.certificates import Certificate, Chain, Verdict, judge
 from smtplab.net.session import TlsFacts, Transcript
-from smtplab.net.tls import LEGACY, VERSIONS, Certificate, Verdict, accepts, read_leaf, verify
+from smtplab.net.tls import LEGACY, VERSIONS, Survey, survey
 from smtplab.servers.collect import mail_exchangers
 from smtplab.tables import Inventory
 from smtplab.transport import mta_sts
@@ -20,18 +21,22 @@ from smtplab.transport.mta_sts import Policy
 
 @dataclass(frozen=True)
 class HostTls:
-    """TLS of a host and port; `versions` maps "TLSv1" to "TLSv1.3" to accepted (None: unknown)."""
+    """TLS of a host and port: the completed handshake, its certificate as judged, and what else the port accepts."""
 
     host: str
     address: str
     port: int
     certificate: Certificate | None
+    chain: Chain
     verdict: Verdict
-    version: str
-    cipher: str
-    group: str
-    versions: tuple[tuple[str, bool | None], ...]
+    facts: TlsFacts
+    survey: Survey
     mx: bool
+
+    @property
+    def versions(self) -> tuple[tuple[str, bool | None], ...]:
+        """ "TLSv1" to "TLSv1.3" with accepted; None: unknown."""
+        return self.survey.versions
 
     @property
     def legacy(self) -> tuple[str, ...]:
@@ -74,8 +79,8 @@ class TransportEvidence:
                 f"{max(h.life_left(self.as_of), 0):.0%}",
                 h.verdict.text,
                 f"{h.certificate.key} {h.certificate.bits or ''}".strip(),
-                h.version,
-                h.group,
+                h.facts.version,
+                h.facts.group,
             )
             for h in self.hosts
             if h.certificate
@@ -121,20 +126,7 @@ async def _collect(case: Case, inventory: Inventory, evidence: servers.ServerEvi
 
 
 async def _host(case: Case, session: Transcript, facts: TlsFacts, mx: bool) -> HostTls:
-    accepted: dict[str, bool | None] = {facts.version: True}
-    for version in VERSIONS:
-        # What the session has shown needs no connection; one after the other, for the server's peace.
-        if version not in accepted:
-            accepted[version], _ = await accepts(case.network, session.host, session.address, session.port, version)
-    return HostTls(
-        session.host,
-        session.address,
-        session.port,
-        read_leaf(facts.chain[0]) if facts.chain else None,
-        verify(facts.chain, session.host, case.as_of, case.network.settings.trust),
-        facts.version,
-        facts.cipher,
-        facts.group,
-        tuple((v, accepted[v]) for v in VERSIONS),
-        mx,
-    )
+    host, address, port = session.host, session.address, session.port
+    judged = judge(facts.chain, host, case.as_of, case.network.settings.trust)
+    surveyed = await survey(case.network, host, address, port, seen=facts)
+    return HostTls(host, address, port, judged.certificate, judged.chain, judged.verdict, facts, surveyed, mx)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from smtplab.net import Network
+from smtplab.net.certificates import read_leaf, verify
 from smtplab.net.dns import DnsAnswer, State, query
 from smtplab.net.https import Fetched, fetch
-from smtplab.net.tls import read_leaf, verify
 
 MODES = ("enforce", "testing", "none")
 MAX_AGE = 31_557_600

@@ -1,34 +1,26 @@
-"""Certificates judged at the case's time, and TLS versions found without a library that speaks them."""
+"""What a service accepts, found by hellos of our own, without a library that speaks the version or the group."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import ssl
 import struct
+import time
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
 from smtplab.net.hello import VERSIONS, Answer, client_hello
-from smtplab.net.tls import Certificate, accepts, read_leaf, verify
-from tests.net.certs import AT, DAY, HOST, Authority, Issued
+from smtplab.net.session import converse
+from smtplab.net.tls import Choice, Listing, Survey, ask, survey
+from tests.net.certs import AT, HOST, Authority, Issued
 from tests.net.scripted import SMTP, SMTP_INSIDE, Handler, Line, Scripted, context, dialogue, live
-
-VERDICTS = {
-    # chain: OpenSSL's code, part of what the strict validator says ("" valid)
-    "good": (0, ""),
-    "wildcard": (0, ""),
-    "ending": (0, ""),
-    "expired": (10, "not valid at"),
-    "not-yet": (9, "not valid at"),
-    "wrong-host": (0, "subjectAltName"),
-    "self-signed": (18, "candidates exhausted"),
-    "incomplete": (20, "candidates exhausted"),
-    "nameless": (0, "subjectAltName"),
-}
+from tests.net.tlsserver import serve
 
 
 @pytest.fixture(scope="module")
@@ -39,68 +31,6 @@ def authority() -> Authority:
 @pytest.fixture(scope="module")
 def chains(authority: Authority) -> dict[str, Issued]:
     return authority.all()
-
-
-@pytest.mark.parametrize("name", VERDICTS)
-def test_each_broken_chain_gets_its_own_verdict(
-    name: str, authority: Authority, chains: dict[str, Issued], tmp_path: Path
-) -> None:
-    code, strict = VERDICTS[name]
-    verdict = verify(chains[name].der, HOST, AT, authority.pem(tmp_path / "ca.pem"))
-    assert verdict.code == code, verdict
-    assert strict in verdict.strict
-    assert bool(verdict.strict) is bool(strict)
-
-
-def test_the_same_chain_is_judged_at_the_time_given(
-    authority: Authority, chains: dict[str, Issued], tmp_path: Path
-) -> None:
-    trust = authority.pem(tmp_path / "ca.pem")
-    assert verify(chains["expired"].der, HOST, AT - 20 * DAY, trust).code == 0
-    assert verify(chains["not-yet"].der, HOST, AT + 2 * DAY, trust).code == 0
-
-
-def test_another_trust_store_knows_no_issuer(chains: dict[str, Issued], tmp_path: Path) -> None:
-    stranger = Authority().pem(tmp_path / "other.pem")
-    assert verify(chains["good"].der, HOST, AT, stranger).code == 20
-    assert verify(chains["good"].der, HOST, AT, None).code == 20
-
-
-@pytest.mark.parametrize("chain", [(), (b"",), (b"not a certificate",)])
-def test_what_is_no_certificate_cannot_be_judged(chain: tuple[bytes, ...], tmp_path: Path) -> None:
-    assert verify(chain, HOST, AT, None).code == -1
-    assert verify(chain, HOST, AT, tmp_path / "absent.pem").code == -1
-
-
-@given(st.binary(max_size=200))
-def test_reading_a_certificate_never_raises(noise: bytes) -> None:
-    assert read_leaf(noise) is None
-
-
-def test_the_facts_of_a_leaf(chains: dict[str, Issued]) -> None:
-    leaf = read_leaf(chains["good"].der[0])
-    assert leaf is not None
-    assert (leaf.names, leaf.key, leaf.bits, leaf.hash) == ((HOST,), "EC", 256, "sha256")
-    assert leaf.not_after - leaf.not_before == timedelta(days=90)
-    assert not leaf.self_issued
-    assert leaf.issuer == "CN=Test Issuer"
-
-
-COVERS = [
-    (("mx.test.example",), "mx.test.example", True),
-    (("mx.test.example",), "MX.test.example.", True),
-    (("*.test.example",), "mx.test.example", True),
-    (("*.test.example",), "a.mx.test.example", False),
-    (("*.test.example",), "test.example", False),
-    (("*",), "example", False),
-    (("m*.test.example",), "mx.test.example", False),
-    ((), "mx.test.example", False),
-]
-
-
-@pytest.mark.parametrize(("names", "host", "covered"), COVERS)
-def test_a_wildcard_stands_for_one_label(names: tuple[str, ...], host: str, covered: bool) -> None:
-    assert Certificate("", "", names, AT, AT, "", 0, "", False).covers(host) is covered
 
 
 def record(version: int, body: bytes, kind: int = 22) -> bytes:
@@ -132,7 +62,7 @@ ANSWERS = [
 def test_a_version_counts_only_when_the_server_has_done_its_part(
     version: str, data: bytes, verdict: bool | None, why: str, step: int
 ) -> None:
-    answer = Answer(VERSIONS[version])
+    answer = Answer(version)
     for at in range(0, len(data), step):
         answer.feed(data[at : at + step])
     assert (answer.verdict, answer.why) == (verdict, why)
@@ -140,14 +70,14 @@ def test_a_version_counts_only_when_the_server_has_done_its_part(
 
 @given(st.sampled_from(sorted(VERSIONS)), st.binary(max_size=300), st.booleans())
 def test_any_answer_is_read_or_refused(version: str, noise: bytes, framed: bool) -> None:
-    answer = Answer(VERSIONS[version])
+    answer = Answer(version)
     with suppress(ValueError):
         answer.feed(record(0x0301, noise) if framed else noise)
 
 
 @given(st.text(max_size=300), st.sampled_from(sorted(VERSIONS)))
 def test_a_hello_is_one_record_whatever_the_name(host: str, version: str) -> None:
-    hello = client_hello(host, VERSIONS[version])
+    hello = client_hello(host, version)
     assert struct.unpack("!H", hello[3:5])[0] == len(hello) - 5
     assert int.from_bytes(hello[6:9], "big") == len(hello) - 9
 
@@ -158,9 +88,9 @@ def only(issued: Issued, folder: Path, low: ssl.TLSVersion, high: ssl.TLSVersion
     return made
 
 
-def ask(port: int, version: str) -> tuple[bool | None, str]:
+def choice(port: int, version: str) -> Choice:
     network = live()
-    return network.run(accepts(network, HOST, "127.0.0.1", port, version, 25))
+    return network.run(ask(network, HOST, "127.0.0.1", port, version, like=25))
 
 
 RANGES = [
@@ -175,7 +105,7 @@ def test_versions_are_what_a_real_library_was_told_to_accept(
     low: ssl.TLSVersion, high: ssl.TLSVersion, expected: list[bool], chains: dict[str, Issued], tmp_path: Path
 ) -> None:
     with Scripted(dialogue("220-a\r\n220 b\r\n", SMTP), only(chains["good"], tmp_path, low, high)) as server:
-        assert [ask(server.port, v)[0] for v in VERSIONS] == expected
+        assert [choice(server.port, v).accepted for v in VERSIONS] == expected
 
 
 async def old_server(line: Line) -> None:
@@ -191,8 +121,8 @@ async def old_server(line: Line) -> None:
 
 def test_tls_1_0_is_found_whatever_this_machine_speaks() -> None:
     with Scripted(old_server) as server:
-        assert ask(server.port, "TLSv1") == (True, "")
-        assert ask(server.port, "TLSv1.2") == (False, "answered with 0x0301")
+        assert choice(server.port, "TLSv1") == Choice(True, "", "AES128-SHA")
+        assert choice(server.port, "TLSv1.2") == Choice(False, "answered with 0x0301")
 
 
 async def no_tls(line: Line) -> None:
@@ -216,6 +146,143 @@ UNKNOWN: list[tuple[Handler, str]] = [
 @pytest.mark.parametrize(("handler", "why"), UNKNOWN)
 def test_without_a_handshake_a_version_is_unknown(handler: Handler, why: str) -> None:
     with Scripted(handler) as server:
-        accepted, said = ask(server.port, "TLSv1")
-    assert accepted is None
-    assert why in said
+        said = choice(server.port, "TLSv1")
+    assert said.accepted is None
+    assert why in said.why
+
+
+def surveyed(port: int, *, like: int = 465, connections: int = 12, timeout: float = 2.0) -> tuple[Survey, int]:
+    """The survey, and the connections that it took together with the session before it."""
+    network = live(timeout, connections=connections)
+    session = network.run(converse(network, HOST, "127.0.0.1", port, like))
+    made = network.run(survey(network, HOST, "127.0.0.1", port, seen=session.tls, like=like))
+    return made, sum(network.connections_used().values())
+
+
+def test_post_quantum_groups_are_found_where_a_real_library_has_them(chains: dict[str, Issued], tmp_path: Path) -> None:
+    with serve(*chains["good"].write(tmp_path)) as (port, completed):
+        found, used = surveyed(port, connections=30)
+    assert dict(found.versions) == {"TLSv1": False, "TLSv1.1": False, "TLSv1.2": True, "TLSv1.3": True}
+    assert {"X25519MLKEM768", "SecP256r1MLKEM768", "x25519", "secp256r1", "x448", "ffdhe3072"} <= set(
+        found.groups.names
+    )
+    assert not {"X25519Kyber768Draft00", "brainpoolP256r1tls13", "ffdhe8192"} & set(found.groups.names)
+    assert found.groups.complete
+    # The completed handshake is the independent witness: the server's end names the group too.
+    assert found.negotiated is not None
+    assert completed == [found.negotiated.group] == ["X25519MLKEM768"]
+    # A session, three versions, the weak suites, and each group but the negotiated one until the refusal.
+    assert used == 1 + 3 + 1 + len(found.groups.names)
+
+
+def test_a_server_without_post_quantum_groups_is_not_said_to_have_one(
+    chains: dict[str, Issued], tmp_path: Path
+) -> None:
+    issued = context(*chains["good"].write(tmp_path))
+    issued.set_ecdh_curve("prime256v1")
+    with Scripted(dialogue("220 hi\r\n", SMTP, SMTP_INSIDE), issued) as server:
+        found, used = surveyed(server.port, like=25)
+    assert found.groups == Listing(("secp256r1",))
+    assert used == 6
+
+
+def test_what_the_budget_prevents_is_unknown_and_what_was_found_stays(
+    chains: dict[str, Issued], tmp_path: Path
+) -> None:
+    with serve(*chains["good"].write(tmp_path)) as (port, _):
+        full, used = surveyed(port)
+        poor, few = surveyed(port, connections=3)
+        poorest, one = surveyed(port, connections=1)
+    assert (used, few, one) == (12, 3, 1)
+    assert full.groups.names[0] == "X25519MLKEM768"
+    assert (full.groups.complete, full.groups.why) == (False, "budget")
+    assert "perhaps more: budget" in str(full.groups)
+    assert dict(poor.versions) == {"TLSv1": None, "TLSv1.1": False, "TLSv1.2": True, "TLSv1.3": True}
+    assert poor.weak is None
+    assert dict(poorest.versions) == {"TLSv1": None, "TLSv1.1": None, "TLSv1.2": None, "TLSv1.3": True}
+    assert poorest.groups == Listing(("X25519MLKEM768",), "budget")
+    assert dict(full.ciphers)["TLSv1.3"] == Listing(("TLS_AES_256_GCM_SHA384",), "budget")
+
+
+TWO = ("ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256")
+
+
+def test_with_sixty_connections_every_suite_is_listed(chains: dict[str, Issued], tmp_path: Path) -> None:
+    chain = chains["good"].write(tmp_path)
+    with serve(*chain, high=SSL.TLS1_2_VERSION, ciphers=":".join(TWO).encode()) as (port, _):
+        found, used = surveyed(port, connections=60)
+    assert set(dict(found.ciphers)) == {"TLSv1.2"}
+    assert dict(found.ciphers)["TLSv1.2"].complete
+    assert set(dict(found.ciphers)["TLSv1.2"].names) == set(TWO)
+    assert found.weak == ""
+    assert used < 20
+    # The curve of an ECDSA certificate cannot be taken away below TLS 1.3, so the list is a lower bound.
+    assert (set(found.groups.names) >= {"x25519"}, found.groups.why) == (True, "asked with TLSv1.2")
+
+
+def test_a_suite_without_encryption_is_found(chains: dict[str, Issued], tmp_path: Path) -> None:
+    chain = chains["good"].write(tmp_path)
+    with serve(*chain, ciphers=b"ECDHE-ECDSA-NULL-SHA:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0") as (port, _):
+        assert surveyed(port)[0].weak == "ECDHE-ECDSA-NULL-SHA"
+
+
+def test_what_a_program_prints_holds_every_part(chains: dict[str, Issued], tmp_path: Path) -> None:
+    with serve(*chains["expired"].write(tmp_path)) as (port, _):
+        printed = surveyed(port)[0].as_dict(AT)
+    assert set(printed) == {"versions", "ciphers", "weak_cipher", "groups", "negotiated", "certificate"}
+    assert printed["certificate"]["days_left"] == -18
+    assert printed["negotiated"]["group"] == "X25519MLKEM768"
+    assert json.loads(json.dumps(printed)) == printed
+
+
+def hostile(answer: bytes, *, forever: bool = False, pause: float = 0.0) -> Handler:
+    """Takes STARTTLS, and answers the hello with this."""
+
+    async def handle(line: Line) -> None:
+        await line.say("220 hi\r\n")
+        await line.hear()
+        await line.say(SMTP["EHLO"])
+        await line.hear()
+        await line.say("220 go\r\n")
+        await line.reader.read(1000)
+        for piece in [answer[i : i + 1] for i in range(len(answer))] if pause else [answer]:
+            await line.say(piece)
+            await asyncio.sleep(pause)
+        while forever:
+            await line.say(answer)
+        await asyncio.sleep(5)
+
+    return handle
+
+
+HOSTILE = [
+    (hostile(b"\x00" * 5000), "not TLS"),
+    (hostile(bytes(range(256)) * 20), "not TLS"),
+    (hostile(record(0x0303, b"\x0b\xff\xff\xff" + b"x" * 1000), forever=True), "too long"),
+    (hostile(record(0x0303, b""), forever=True), "too long"),
+    (hostile(record(0x0303, b"\x02\x00\x00\x03abc")), "ServerHello is too short"),
+    (hostile(record(0x0303, b"\x02" * 100), pause=0.2), "timeout"),
+    (hostile(b""), "timeout"),
+]
+
+
+@pytest.mark.parametrize(("handler", "why"), HOSTILE)
+def test_a_hostile_answer_costs_its_deadline_once(handler: Handler, why: str) -> None:
+    began = time.monotonic()
+    with Scripted(handler) as server:
+        network = live(0.3)
+        made = network.run(survey(network, HOST, "127.0.0.1", server.port, like=25))
+    assert time.monotonic() - began < 0.3 * 4 + 1
+    # The first question met it; no other was asked.
+    assert network.connections_used() == {f"127.0.0.1:{server.port}": 1}
+    assert {accepted for _, accepted in made.versions} == {None}
+    assert why in made.groups.why
+    assert made.weak is None
+
+
+def test_a_server_that_chooses_what_was_not_offered_is_not_asked_for_ever() -> None:
+    retry = server_hello(0x0303, b"\x00\x0c" + THIRTEEN[2:] + b"\x00\x33\x00\x02\x00\x1d")
+    with Scripted(hostile(record(0x0303, retry))) as server:
+        made, used = surveyed(server.port, like=25, timeout=0.3, connections=20)
+    assert made.groups == Listing(("x25519",), "it chose what was not offered")
+    assert used <= 8

@@ -11,7 +11,7 @@ import pytest
 from smtplab import inventory, transport
 from smtplab.case import Case
 from smtplab.findings import Findings, Severity
-from smtplab.net.tls import verify
+from smtplab.net.certificates import verify
 from smtplab.transport import TransportEvidence
 from tests.net.certs import AT, DAY, Authority, Issued
 from tests.servers.taped import DOMAIN, MAIL, MX, Answers, Value, case, facts, imap, pop3, smtp, spoke
