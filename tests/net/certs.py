@@ -8,12 +8,13 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AT = datetime(2026, 11, 16, 6, tzinfo=UTC)
 """The clock of these tests: certificates are judged here, not at the machine's date."""
 HOST = "mx.test.example"
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = timedelta(days=1)
 
 
@@ -21,7 +22,7 @@ DAY = timedelta(days=1)
 class Issued:
     """A key and its chain, leaf first."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: Key
     chain: tuple[x509.Certificate, ...]
 
     @property
@@ -55,7 +56,7 @@ class Authority:
         path.write_bytes(self.root.public_bytes(serialization.Encoding.PEM))
         return path
 
-    def _builder(self, subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, signer: ec.EllipticCurvePrivateKey):  # type: ignore[no-untyped-def]
+    def _builder(self, subject: str, key: Key, issuer: str, signer: Key):  # type: ignore[no-untyped-def]
         return (
             x509.CertificateBuilder()
             .subject_name(_name(subject))
@@ -66,9 +67,7 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
         )
 
-    def _authority(
-        self, subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, signer: ec.EllipticCurvePrivateKey
-    ) -> x509.Certificate:
+    def _authority(self, subject: str, key: Key, issuer: str, signer: Key) -> x509.Certificate:
         usage = x509.KeyUsage(
             digital_signature=False, key_cert_sign=True, crl_sign=True, content_commitment=False,
             key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
@@ -91,9 +90,12 @@ class Authority:
         end: datetime = AT + 60 * DAY,
         self_signed: bool = False,
         bare: bool = False,
+        swapped: bool = False,
+        key: Key | None = None,
+        more: tuple[x509.ExtensionType, ...] = (),
     ) -> Issued:
-        """A leaf; `bare` leaves the issuer out of the chain."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        """A leaf; `bare` leaves the issuer out of the chain, `swapped` puts the root before it."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = names[0] if names else HOST
         signer, issuer = (key, subject) if self_signed else (self.key, "Test Issuer")
         builder = (
@@ -105,8 +107,11 @@ class Authority:
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
+        for extension in more:
+            builder = builder.add_extension(extension, False)
         leaf = builder.sign(signer, hashes.SHA256())
-        return Issued(key, (leaf,) if self_signed or bare else (leaf, self.issuer))
+        above = (self.root, self.issuer) if swapped else (self.issuer,)
+        return Issued(key, (leaf,) if self_signed or bare else (leaf, *above))
 
     def all(self) -> dict[str, Issued]:
         """One chain for each verdict."""
@@ -120,4 +125,6 @@ class Authority:
             "self-signed": self.issue(HOST, self_signed=True),
             "incomplete": self.issue(HOST, bare=True),
             "nameless": self.issue(),
+            "swapped": self.issue(HOST, swapped=True),
+            "short-key": self.issue(HOST, key=rsa.generate_private_key(65537, 1024)),
         }
