@@ -55,15 +55,11 @@ class AuthEvidence:
         return pd.DataFrame(rows, columns=["domain", "record", "lookups", "voids", "all"])
 
     def report_addresses(self) -> pd.DataFrame:
-        """A row a DMARC report address: domain, address, and whether another organization agreed to take them."""
-        said = {None: "unknown", True: "agreed", False: "not authorised"}
+        """A row a DMARC report address: domain, address, consent, and mail: whether an own one gets any."""
         rows = [
-            (r.domain, a, said[dict(d.targets)[a]] if a in dict(d.targets) else "own")
-            for d in self.dmarc
-            if (r := d.record)
-            for a in (*r.rua, *r.ruf)
+            (d.record.domain, t.address, str(t.consent), str(t.mail)) for d in self.dmarc if d.record for t in d.targets
         ]
-        return pd.DataFrame(list(dict.fromkeys(rows)), columns=["domain", "address", "consent"])
+        return pd.DataFrame(list(dict.fromkeys(rows)), columns=["domain", "address", "consent", "mail"])
 
     def spf_terms(self, domain: str) -> pd.DataFrame:
         """The SPF terms of a domain in order: lookup, term, in, authorises, note; lookup NA where it costs none."""
@@ -83,12 +79,23 @@ class AuthEvidence:
         return frame.astype({"bits": "Int64"})
 
     def policies(self) -> pd.DataFrame:
-        """A row a domain: the record that governs it, and the policy for itself and its subdomains (sp, np)."""
+        """A row a domain: the record that governs it, by RFC 9989 the policy for itself and its subdomains (sp, np).
+
+        `by suffix list` is the organizational domain of RFC 7489; where the two standards differ, `differs` says how.
+        """
         rows = [
-            (d.domain, d.org, d.org_psl, d.record.text if d.record else "", *(d.policy or (str(d.state),) * 3))
+            (
+                d.domain,
+                d.org,
+                d.org_psl,
+                d.record.text if d.record else "",
+                *map(str, d.walked.policies),
+                "; ".join(d.differs),
+            )
             for d in self.dmarc
         ]
-        return pd.DataFrame(rows, columns=["domain", "organizational", "by suffix list", "record", "p", "sp", "np"])
+        columns = ["domain", "organizational", "by suffix list", "record", "p", "sp", "np", "differs"]
+        return pd.DataFrame(rows, columns=columns)
 
 
 def collect(case: Case, inventory: Inventory) -> AuthEvidence:

@@ -30,12 +30,20 @@ def txt(value: bytes) -> str:
     return " ".join('"' + "".join(f"\\{b:03d}" for b in part) + '"' for part in parts)
 
 
+def _found(zone: Names, name: dns.name.Name) -> list[tuple[str, str]] | None:
+    """The records of a name, or of the wildcard that covers it: RFC 4592."""
+    above = name
+    while above not in zone and not any(n.is_subdomain(above) for n in zone) and above != dns.name.root:
+        above = above.parent()
+    return zone.get(name if above == name else dns.name.Name((b"*", *above.labels)))
+
+
 def _answer(zone: Names, query: dns.message.Message, udp: bool) -> bytes | None:
     response = dns.message.make_response(query, recursion_available=True)
     question = query.question[0]
     name, seen = question.name, set()
     for _ in range(20):
-        records = zone.get(name)
+        records = _found(zone, name)
         if records is None:
             # A name above one that exists, exists: RFC 8020.
             below = any(n.is_subdomain(name) for n in zone)

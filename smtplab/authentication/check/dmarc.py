@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from smtplab.authentication.collect import AuthEvidence
 from smtplab.authentication.dmarc import Dmarc
+from smtplab.authentication.dmarc_reports import Consent
 from smtplab.findings import Finding
 from smtplab.net.dns import State
 
@@ -39,9 +40,9 @@ def _policy(dmarc: Dmarc, name: str) -> Iterator[Finding]:
             name,
             seen,
             domain=name,
-            p=record.p,
-            sp=record.sp,
-            np=record.np,
+            p=str(record.p),
+            sp=str(record.sp),
+            np=str(record.np),
             explicit=sorted(record.explicit & {"sp", "np"}) or ["neither sp nor np is set"],
             rua=targets,
             author_domains=[name],
@@ -52,8 +53,9 @@ def _policy(dmarc: Dmarc, name: str) -> Iterator[Finding]:
         yield Finding("dmarc.policy.testing", name, seen, domain=name, p=record.p)
     else:
         yield Finding("dmarc.ok", name, seen, domain=name, p=record.p)
-    for address, agreed in dmarc.targets:
-        host = address.rpartition("@")[2]
-        if agreed is False:
-            proof = (f"DNS TXT {name}._report._dmarc.{host}: none",)
-            yield Finding("dmarc.report.unauthorised", name, proof, domain=name, target=address, host=host)
+    for target in dmarc.targets:
+        if target.consent is Consent.REFUSED:
+            proof = (f"DNS TXT {target.asked}: none",)
+            yield Finding(
+                "dmarc.report.unauthorised", name, proof, domain=name, target=target.address, host=target.host
+            )
