@@ -30,6 +30,13 @@ MAX_QUERIES = 8
 KINDS = ("the domain itself", "a subdomain that exists", "a subdomain that does not exist")
 
 
+class Standard(StrEnum):
+    """Which of the two a receiver follows."""
+
+    WALK = "9989"
+    LIST = "7489"
+
+
 class Dispute(StrEnum):
     """Cases in which readers of RFC 9989 differ; data/dmarc_disputes.toml says how, and who."""
 
@@ -103,6 +110,10 @@ class Dmarc:
     def __repr__(self) -> str:
         told = self.walked.why or (", ".join(self.policy) if self.policy else "no DMARC")
         return f"Dmarc({self.domain}: {told}{'; differs by RFC 7489' if self.differs else ''})"
+
+    def by(self, standard: Standard | str) -> Discovery:
+        """What one of the two standards finds."""
+        return self.walked if standard == Standard.WALK else self.listed
 
     @property
     def state(self) -> State:
