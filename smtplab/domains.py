@@ -16,7 +16,8 @@ import pandas as pd
 from smtplab import authentication, markup, names
 from smtplab.authentication import AuthEvidence
 from smtplab.authentication.collect import ask as ask_authentication
-from smtplab.authentication.dmarc import Dmarc
+from smtplab.authentication.dmarc import Discovery, Dmarc
+from smtplab.authentication.dmarc_record import Policy
 from smtplab.authentication.spf import SpfRecord
 from smtplab.casefile import domain_name
 from smtplab.findings import Findings, Severity
@@ -50,7 +51,7 @@ class DomainReport:
         key), dkim_tried (common selectors that hold no key), dmarc, mx (state, null, hosts), findings (code,
         severity, subject, title; worst first).
         """
-        mx = self.names.mx[0]
+        mx, dmarc = self.names.mx[0], self.authentication.dmarc[0]
         return {
             "domain": self.domain,
             "exists": mx.exists,
@@ -59,8 +60,8 @@ class DomainReport:
                 {"selector": k.selector, "state": str(k.state), "type": k.kind or None, "bits": k.bits or None}
                 for k in self.authentication.dkim
             ],
-            "dkim_tried": self.authentication.tried.get(self.domain, 0),
-            "dmarc": _dmarc(self.authentication.dmarc[0]),
+            "dkim_tried": sum(g.tried for g in self.authentication.guesses),
+            "dmarc": {"state": str(dmarc.state), **dmarc.as_dict()},
             "mx": {
                 "state": str(mx.state),
                 "null": mx.records == NULL_MX,
@@ -93,19 +94,6 @@ def _spf(spf: SpfRecord) -> dict[str, Any]:
         "void_lookups": spf.voids,
         "all": spf.all or None,
         "state": str(spf.state),
-    }
-
-
-def _dmarc(dmarc: Dmarc) -> dict[str, Any]:
-    p, sp, np = dmarc.policy or (None, None, None)
-    return {
-        "state": str(dmarc.state),
-        "record": dmarc.record.text if dmarc.record else None,
-        "organizational_domain": dmarc.org or None,
-        "policy": p,
-        "subdomain_policy": sp,
-        "nonexistent_policy": np,
-        "psl_organizational_domain": dmarc.org_psl or None,
     }
 
 
@@ -167,14 +155,8 @@ async def ask(
 
 def unknown(domain: str, why: str) -> DomainReport:
     """The report of a domain of which nothing could be learnt."""
-    published = AuthEvidence(
-        (domain,),
-        (),
-        (SpfRecord(domain, State.UNKNOWN, why=why),),
-        (),
-        (Dmarc(domain, State.UNKNOWN, why=why),),
-        pd.DataFrame(),
-        {},
-    )
+    nothing = Discovery("", None, (Policy.UNKNOWN,) * 3, why)
+    spf, dmarc = SpfRecord(domain, State.UNKNOWN, why=why), Dmarc(domain, nothing, nothing)
+    published = AuthEvidence((domain,), (), (spf,), (), (dmarc,), pd.DataFrame())
     routed = NamesEvidence((DnsAnswer(domain, "MX", State.UNKNOWN, why=why),), (), (), ())
     return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))

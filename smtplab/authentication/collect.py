@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from smtplab.authentication import dkim, dmarc, spf
-from smtplab.authentication.dkim import DkimKey
+from smtplab.authentication.dkim import Discovery, DkimKey
 from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf import SpfRecord
 from smtplab.case import Case
 from smtplab.net import Network
-from smtplab.net.dns import State
 from smtplab.tables import Inventory
 
 CASE_TOML = "case.toml"
@@ -26,8 +25,8 @@ MAX_ADDRESSES = 200
 class AuthEvidence:
     """SPF and DMARC by domain, the keys of all selectors, and what a receiver would say to our own addresses.
 
-    `verdicts` has domain, address, result, lookups, voids: SPF evaluated for every outbound address. `tried` tells
-    for domains without a known selector how many common ones hold no key.
+    `verdicts` has domain, address, result, lookups, voids: SPF evaluated for every outbound address. `guesses` tells
+    for domains without a known selector what asking for common ones found; the keys among `dkim` hold its keys too.
     """
 
     domains: tuple[str, ...]
@@ -36,7 +35,7 @@ class AuthEvidence:
     dkim: tuple[DkimKey, ...]
     dmarc: tuple[Dmarc, ...]
     verdicts: pd.DataFrame
-    tried: dict[str, int]
+    guesses: tuple[Discovery, ...] = ()
     left_out: int = 0
     """Selectors and addresses not asked for, because there were too many."""
 
@@ -74,7 +73,7 @@ class AuthEvidence:
 
     def keys(self) -> pd.DataFrame:
         """A row a DKIM selector: name, state, type, bits, seen in, what is wrong."""
-        rows = [(k.name, str(k.state), k.kind, k.bits or None, k.seen, k.error or k.why) for k in self.dkim]
+        rows = [(k.name, str(k.state), k.kind, k.bits or None, k.seen, k.why or k.unusable) for k in self.dkim]
         frame = pd.DataFrame(rows, columns=["name", "state", "type", "bits", "seen in", "what"])
         return frame.astype({"bits": "Int64"})
 
@@ -118,24 +117,19 @@ async def ask(network: Network, inventory: Inventory, guess: bool = True) -> Aut
     signed = [d for d in domains if inventory.selectors(d)]
     # A signature of the domain above serves its subdomains as well, so nothing is guessed for them.
     bare = [d for d in domains if guess and not any(d == s or d.endswith(f".{s}") for s in signed)]
-    guessed = [k for keys in await asyncio.gather(*(_guess(network, d) for d in bare)) for k in keys]
-    tried = {d: sum(k.state is State.ABSENT for k in guessed if k.domain == d) for d in bare}
-    # Silence at a guessed name proves nothing, so only what exists is kept.
-    found = [*keys, *(k for k in guessed if k.state is State.PRESENT)]
+    guesses = await asyncio.gather(*(dkim.discover(network, d) for d in bare))
+    found = [*keys, *(k for g in guesses if not g.wildcard for k in g.keys)]
     policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
     pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
     results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
     rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
     verdicts = pd.DataFrame(rows, columns=["domain", "address", "result", "lookups", "voids"])
-    return AuthEvidence(domains, outbound, tuple(records), tuple(found), tuple(policies), verdicts, tried, left_out)
+    return AuthEvidence(
+        domains, outbound, tuple(records), tuple(found), tuple(policies), verdicts, tuple(guesses), left_out
+    )
 
 
 def _seen(inventory: Inventory, domain: str, selector: str) -> str:
     """Where evidence shows the selector in use for the domain; a mention in case.toml alone is no use."""
     where = dict.fromkeys(inventory.where("selector", selector, domain).split("; "))
     return "; ".join(w for w in where if w and w != CASE_TOML)
-
-
-async def _guess(network: Network, domain: str) -> list[DkimKey]:
-    """Keys at selectors that are in common use, for a domain of which none is known."""
-    return await asyncio.gather(*(dkim.collect(network, domain, s) for s in dkim.common_selectors()))

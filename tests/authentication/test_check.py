@@ -117,7 +117,7 @@ KEYS: list[tuple[str, str, Severity]] = [
     ("v=DKIM2; p=AAAA", "dkim.key.invalid", Severity.HIGH),
     ("k=dsa; p=AAAA", "dkim.key.invalid", Severity.HIGH),
     ("nothing", "dkim.key.invalid", Severity.HIGH),
-    (f"t=y; {key(2048)}", "dkim.key.testing", Severity.LOW),
+    (f"{key(2048)}; t=y", "dkim.key.testing", Severity.LOW),
     (
         "v=DKIM1; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKr8ryWETX4mg8hiAGQoX6iZUcPu7FWXE/o5c+RJFZuJLiuLuIcZI9KgHKT1fi1tPLA"
         "Xe9rWrw2WT6zC8WG+JusCAwEAAQ==",
@@ -140,6 +140,7 @@ def test_a_key_is_missing_only_where_evidence_shows_the_selector(tmp_path: Path)
     names = zone(**{"": "v=spf1 -all"})
     (seen,) = authentication.check(collect(tmp_path / "seen", names, seen="pr1")).of("dkim.")
     assert (seen.code, seen.severity) == ("dkim.key.missing", Severity.CRITICAL)
+    names["other._domainkey.corp.example"] = [("TXT", txt(b"v=DKIM1; p="))]
     (guessed,) = authentication.check(collect(tmp_path / "guessed", names)).of("dkim.")
     assert (guessed.code, guessed.severity) == ("dkim.selectors.unknown", Severity.INFO)
 
