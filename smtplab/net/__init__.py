@@ -1,7 +1,8 @@
 """The network, seen through the tape: DNS, sessions, TLS and HTTPS ask here, live or in replay alike.
 
 `Network.ask` answers a question from the recording; only a live network performs it, once however many ask,
-within its bounds, and records the answer. Coroutines run on a loop of their own thread, so plain functions
+within its bounds, and records the answer. Work can be given a deadline, after which whatever is still open is
+unknown. Coroutines run on a loop of their own thread, so plain functions
 work inside Jupyter's running loop too.
 """
 
@@ -13,11 +14,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from smtplab.errors import NotRecorded, SmtplabError
 from smtplab.tape import Entry, Question, Recorder, Tape
@@ -27,6 +30,11 @@ Perform = Callable[[], Awaitable[dict[str, Any]]]
 Progress = Callable[[int, int], None]
 
 NOT_RECORDED = "not recorded"
+DEADLINE = "deadline"
+MAX_ANSWERS = 20_000
+"""Answers remembered where no recording holds them; the one not asked for longest goes first."""
+_ends: ContextVar[float | None] = ContextVar("smtplab_deadline", default=None)
+"""When the work of this task and of those it starts is over, in seconds of the monotonic clock."""
 
 
 class Unknown(Exception):
@@ -42,13 +50,15 @@ class NetworkSettings:
     """How to reach out and how politely.
 
     `resolver` is HOST:PORT (empty: the machine's own), `connections` the budget for each address and port,
-    `timeout` seconds a question may take, `public` networks that count as public in this case (documentation
-    ranges in a lab), `trust` a PEM file of certificate authorities (none: the certifi-like system store),
-    `own` names and addresses the analyst may probe as a stranger would not, `intrusive` whether a recording does.
+    `concurrency` how many questions are out at once, `timeout` seconds a server may take for an answer, `public`
+    networks that count as public in this case (documentation ranges in a lab), `trust` a PEM file of certificate
+    authorities (none: the certifi-like system store), `own` names and addresses the analyst may probe as a stranger
+    would not, `intrusive` whether a recording does.
     """
 
     resolver: str = ""
     connections: int = 12
+    concurrency: int = 100
     timeout: float = 5.0
     public: tuple[str, ...] = ()
     trust: Path | None = None
@@ -66,6 +76,14 @@ class NetworkSettings:
         return ip.is_global or any(ip in n for n in nets if n.version == ip.version)
 
 
+@dataclass(eq=False)
+class _Flight:
+    """A question on its way, and how many wait for it."""
+
+    task: asyncio.Task[Entry]
+    waiting: int = 0
+
+
 @dataclass
 class Network:
     """Answers questions from a tape, and, when live, from the world."""
@@ -76,8 +94,13 @@ class Network:
     live: bool = False
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     progress: Progress | None = None
-    _pending: dict[Question, asyncio.Future[Entry]] = field(default_factory=dict, repr=False)
+    _flights: dict[Question, _Flight] = field(default_factory=dict, repr=False)
+    _answers: dict[Question, Entry] = field(default_factory=dict, repr=False)
+    _asked: int = field(default=0, repr=False)
     _budget: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
+    _turns: WeakValueDictionary[tuple[str, int], asyncio.Semaphore] = field(
+        default_factory=WeakValueDictionary, repr=False
+    )
     missed: set[Question] = field(default_factory=set, repr=False)
     """Questions of this run that the tape does not hold."""
 
@@ -93,17 +116,57 @@ class Network:
         """Run a coroutine to its end from a plain function, also inside Jupyter."""
         return asyncio.run_coroutine_threadsafe(work, _loop()).result()
 
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncIterator[None]:
+        """Within, no question is waited for any longer: what is open then is unknown ("deadline").
+
+        A question that others wait for goes on for them; one that nobody waits for is given up.
+        """
+        outer, own = _ends.get(), time.monotonic() + seconds
+        token = _ends.set(own if outer is None else min(outer, own))
+        try:
+            yield
+        finally:
+            _ends.reset(token)
+
     async def ask(self, kind: str, target: str, params: Mapping[str, str], perform: Perform) -> Entry:
         """The answer to a question: from the tape, or performed once and recorded; never raises for the network."""
         question = Question.of(kind, target, params)
-        if self.recorder and (known := self.recorder.entries.get(question)):
-            return known
         if not self.live:
             return self._replay(question)
-        if (pending := self._pending.get(question)) is None:
-            pending = asyncio.ensure_future(self._perform(question, perform))
-            self._pending[question] = pending
-        return await asyncio.shield(pending)
+        if known := self._known(question):
+            return known
+        ends, began = _ends.get(), time.monotonic()
+        if ends is not None and ends <= began:
+            return self._late(question, began)
+        if (flight := self._flights.get(question)) is None:
+            # A context of its own: the deadline of whoever asks first is not that of who joins later.
+            task = asyncio.get_running_loop().create_task(self._perform(question, perform), context=Context())
+            flight = self._flights[question] = _Flight(task)
+            self._asked += 1
+        flight.waiting += 1
+        try:
+            await asyncio.wait((flight.task,), timeout=None if ends is None else ends - began)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                flight.task.cancel()
+                self._flights.pop(question, None)
+        return flight.task.result() if flight.task.done() else self._late(question, began)
+
+    def _late(self, question: Question, began: float) -> Entry:
+        entry = Entry(question, self.clock(), (time.monotonic() - began) * 1000, unknown=DEADLINE)
+        if self.recorder and question not in self._flights:
+            self.recorder.put(entry)
+        return entry
+
+    def _known(self, question: Question) -> Entry | None:
+        if self.recorder:
+            entry = self.recorder.entries.get(question)
+            return None if entry and entry.unknown == DEADLINE else entry
+        if entry := self._answers.pop(question, None):
+            self._answers[question] = entry
+        return entry
 
     def _replay(self, question: Question) -> Entry:
         if self.tape and (entry := self.tape.entries.get(question)):
@@ -113,29 +176,44 @@ class Network:
         return Entry(question, at, 0.0, unknown=NOT_RECORDED)
 
     async def _perform(self, question: Question, perform: Perform) -> Entry:
-        async with self._bound:
-            at, began = self.clock(), time.monotonic()
-            value, unknown = None, None
-            try:
-                # Four timeouts: a session has several phases, each bounded by its own.
-                value = await asyncio.wait_for(perform(), self.settings.timeout * 4)
-            except Unknown as e:
-                unknown = e.reason
-            except TimeoutError:
-                unknown = "timeout"
-            except (OSError, EOFError, UnicodeError, ValueError, SmtplabError) as e:
-                unknown = f"{type(e).__name__}: {e}"[:300]
-            entry = Entry(question, at, (time.monotonic() - began) * 1000, value, unknown)
+        at, began = self.clock(), time.monotonic()
+        value, unknown = None, None
+        try:
+            value = await perform()
+        except Unknown as e:
+            unknown = e.reason
+        except TimeoutError:
+            unknown = "timeout"
+        except (OSError, EOFError, UnicodeError, ValueError, SmtplabError) as e:
+            unknown = f"{type(e).__name__}: {e}"[:300]
+        finally:
+            if (flight := self._flights.get(question)) and flight.task is asyncio.current_task():
+                del self._flights[question]
+        entry = Entry(question, at, (time.monotonic() - began) * 1000, value, unknown)
+        self._keep(entry)
+        if self.progress:
+            self.progress(self._asked - len(self._flights), self._asked)
+        return entry
+
+    def _keep(self, entry: Entry) -> None:
         if self.recorder:
             self.recorder.put(entry)
-        if self.progress:
-            done = sum(f.done() for f in self._pending.values()) + 1
-            self.progress(done, len(self._pending))
-        return entry
+            return
+        self._answers[entry.question] = entry
+        if len(self._answers) > MAX_ANSWERS:
+            del self._answers[next(iter(self._answers))]
 
     @cached_property
     def _bound(self) -> asyncio.Semaphore:
-        return asyncio.Semaphore(100)
+        return asyncio.Semaphore(self.settings.concurrency)
+
+    @asynccontextmanager
+    async def turn(self, address: str, port: int, at_once: int | None = None) -> AsyncIterator[None]:
+        """Wait for a turn: `concurrency` in all are in use, `at_once` of them at one server; then time counts."""
+        theirs = self._turns.setdefault((address, port), asyncio.Semaphore(at_once or self.settings.concurrency))
+        # Four timeouts: a session has several phases, each bounded by its own.
+        async with theirs, self._bound, asyncio.timeout(self.settings.timeout * 4):
+            yield
 
     @asynccontextmanager
     async def slot(self, address: str, port: int) -> AsyncIterator[None]:
@@ -144,7 +222,8 @@ class Network:
         if spent >= self.settings.connections:
             raise Unknown("budget")
         self._budget[address, port] = spent + 1
-        yield
+        async with self.turn(address, port):
+            yield
 
     def connections_used(self) -> dict[str, int]:
         """Connections made, by "address:port"."""

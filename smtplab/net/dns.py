@@ -1,18 +1,17 @@
 """One DNS question through the tape: present, absent and unknown kept apart.
 
-RFC 1034, 1035, 2308 (negative answers), 6840 (the AD bit asked for in the question).
+RFC 1034, 1035, 2308 (negative answers), 6840 (the AD bit asked for in the question), 8914 (extended errors).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import dns.asyncquery
-import dns.asyncresolver
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -23,9 +22,15 @@ import dns.resolver
 import dns.reversename
 
 from smtplab.net import Network, Unknown
+from smtplab.net.exchange import PAYLOAD, exchange
 
 MAX_RECORDS = 500
 """Records kept of one answer: more is somebody's attack, not a mail set-up."""
+MAX_RESOLVERS = 3
+AT_ONE_SERVER = 10
+"""Questions at once to a server of somebody else's; the resolver takes as many as the network allows."""
+MAX_ALIASES = 8
+_RCODES = frozenset(dns.rcode.Rcode.__members__)
 
 
 class State(StrEnum):
@@ -43,8 +48,10 @@ class DnsAnswer:
     """The answer to one question.
 
     `records` are in presentation form, sorted; TXT strings are joined (RFC 7208 section 3.3) and stand apart in
-    `strings`. `ttl` is the smallest of the chain in seconds, `ad` whether the resolver vouches by DNSSEC, `ms`
-    the time it took, `why` the reason of an unknown.
+    `strings`. `ttl` is the smallest of the chain in seconds, `ad` whether the resolver vouches by DNSSEC, `aa`
+    whether a server asked by itself holds the zone (None: not asked), `loop` whether the aliases lead nowhere but
+    round in a circle, `ms` the time it took, `why` the reason of an unknown; its `rcode` tells a server that
+    answered with an error from silence.
     """
 
     name: str
@@ -55,6 +62,8 @@ class DnsAnswer:
     strings: tuple[tuple[str, ...], ...] = ()
     ttl: int | None = None
     ad: bool = False
+    aa: bool | None = None
+    loop: bool = False
     cname: str = ""
     server: str = ""
     ms: float = 0.0
@@ -78,6 +87,8 @@ class DnsAnswer:
     def __str__(self) -> str:
         if self.state is State.PRESENT:
             return " | ".join(self.records)
+        if self.loop:
+            return "none (alias loop)"
         return f"unknown ({self.why})" if self.state is State.UNKNOWN else f"none ({self.rcode})"
 
 
@@ -92,13 +103,34 @@ async def query(network: Network, name: str, rtype: str, *, server: str | None =
     except (dns.exception.DNSException, UnicodeError, ValueError) as e:
         return DnsAnswer(name[:255], rtype, State.UNKNOWN, why=f"not a domain name: {type(e).__name__}")
 
+    answer = await _ask(network, asked, text, rtype, server)
+    if answer.rcode == "SERVFAIL" and rtype != "CNAME" and not server and await _circular(network, text):
+        return replace(answer, state=State.ABSENT, loop=True, why="")
+    return answer
+
+
+async def _ask(network: Network, name: dns.name.Name, text: str, rtype: str, server: str | None) -> DnsAnswer:
     async def perform() -> dict[str, Any]:
-        return await _exchange(network, asked, rtype, server)
+        return await _perform(network, name, rtype, server)
 
     entry = await network.ask("dns", text, {"rtype": rtype, "server": server or ""}, perform)
     if entry.value is None:
-        return DnsAnswer(text, rtype, State.UNKNOWN, why=entry.unknown or "", ms=entry.ms, server=server or "")
+        why = entry.unknown or ""
+        rcode = said if (said := why.partition(":")[0]) in _RCODES else ""
+        return DnsAnswer(text, rtype, State.UNKNOWN, rcode, server=server or "", ms=entry.ms, why=why)
     return _answer(text, rtype, entry.value, entry.ms)
+
+
+async def _circular(network: Network, name: str) -> bool:
+    """Whether the aliases of a name lead back to one of them: many resolvers call that a failure (SERVFAIL)."""
+    seen: set[str] = set()
+    while name not in seen and len(seen) < MAX_ALIASES:
+        seen.add(name)
+        alias = await query(network, name, "CNAME")
+        if not alias.present:
+            return False
+        name = alias.records[0]
+    return name in seen
 
 
 async def reverse(network: Network, address: str) -> DnsAnswer:
@@ -127,6 +159,8 @@ def _answer(name: str, rtype: str, value: dict[str, Any], ms: float) -> DnsAnswe
         strings=tuple(tuple(map(str, s)) for s in value.get("strings", ())),
         ttl=value.get("ttl"),
         ad=bool(value.get("ad")),
+        aa=value.get("aa"),
+        loop=bool(value.get("loop")),
         cname=str(value.get("cname", "")),
         server=str(value.get("server", "")),
         ms=ms,
@@ -141,53 +175,54 @@ def endpoint(text: str, port: int = 53) -> tuple[str, int]:
     return text, port
 
 
-def _servers(network: Network) -> list[tuple[str, int]]:
+def resolvers(network: Network) -> list[tuple[str, int]]:
+    """The resolvers asked in turn, as (address, port): the case's, else this machine's."""
     if text := network.settings.resolver:
         return [endpoint(text)]
     try:
-        return [(str(s), 53) for s in dns.resolver.Resolver().nameservers]
+        return [(str(s), 53) for s in dns.resolver.Resolver().nameservers][:MAX_RESOLVERS]
     except dns.exception.DNSException:
         return []
 
 
-async def _exchange(network: Network, name: dns.name.Name, rtype: str, server: str | None) -> dict[str, Any]:
-    targets = [endpoint(server)] if server else _servers(network)
-    if not targets:
-        raise Unknown("no resolver: set network.resolver in case.toml")
-    why = "timeout"
-    for host, port in targets[:3]:
+async def _perform(network: Network, name: dns.name.Name, rtype: str, server: str | None) -> dict[str, Any]:
+    targets = [endpoint(server)] if server else resolvers(network)
+    why = "no resolver: set network.resolver in case.toml"
+    flags = dns.flags.AD if server else dns.flags.RD | dns.flags.AD
+    for host, port in targets:
         try:
             ipaddress.ip_address(host)
-            question = dns.message.make_query(name, rtype, use_edns=0, payload=1232)
-            question.flags |= dns.flags.AD
-            if server:
-                question.flags &= ~dns.flags.RD
-            response, _ = await dns.asyncquery.udp_with_fallback(
-                question, host, timeout=network.settings.timeout, port=port, ignore_unexpected=True
-            )
-        except dns.exception.Timeout:
-            why = "timeout"
+            question = dns.message.make_query(name, rtype, use_edns=0, payload=PAYLOAD, flags=flags)
+            async with network.turn(host, port, AT_ONE_SERVER if server else None):
+                response = await exchange(question, host, port, network.settings.timeout)
+        except Unknown as e:
+            why = e.reason
             continue
-        except (dns.exception.DNSException, OSError, EOFError, ValueError) as e:
+        except (dns.exception.DNSException, ValueError) as e:
             why = f"{type(e).__name__}: {e}"[:200]
             continue
-        rcode = dns.rcode.to_text(response.rcode())
-        if rcode in ("NOERROR", "NXDOMAIN"):
-            return _value(response, rcode, rtype, host)
-        why = rcode
+        if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            return _value(response, rtype, host, bool(server))
+        # Extended errors (RFC 8914) tell a broken signature from a dead server.
+        causes = [dns.edns.EDECode.to_text(e.code) for e in response.extended_errors()[:3]]
+        why = ": ".join([dns.rcode.to_text(response.rcode()), *([", ".join(causes)] if causes else [])])
     raise Unknown(why)
 
 
-def _value(response: dns.message.Message, rcode: str, rtype: str, server: str) -> dict[str, Any]:
+def _value(response: dns.message.Message, rtype: str, server: str, authoritative: bool) -> dict[str, Any]:
+    value: dict[str, Any] = {"rcode": dns.rcode.to_text(response.rcode()), "records": [], "server": server}
+    if authoritative:
+        value["aa"] = bool(response.flags & dns.flags.AA)
     try:
         chain = response.resolve_chaining()  # type: ignore[attr-defined]
+    except dns.message.ChainTooLong:
+        return value | {"loop": True}
     except dns.exception.DNSException as e:
-        raise Unknown(f"broken CNAME chain: {type(e).__name__}") from e
+        raise Unknown(f"contradicts itself: {type(e).__name__}") from e
     rrset = chain.answer
     rdatas = list(rrset or ())[:MAX_RECORDS]
     strings = sorted([s.decode("utf-8", "replace") for s in r.strings] for r in rdatas) if rtype == "TXT" else []
-    texts = ["".join(s) for s in strings] if strings else sorted(_text(r) for r in rdatas)
-    value: dict[str, Any] = {"rcode": rcode, "records": texts, "server": server}
+    value["records"] = ["".join(s) for s in strings] if strings else sorted(_text(r) for r in rdatas)
     if strings:
         value["strings"] = strings
     if rrset is not None:

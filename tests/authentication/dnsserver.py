@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -19,7 +20,11 @@ import dns.rrset
 from smtplab.net import Network, NetworkSettings
 
 Zone = Mapping[str, list[tuple[str, str]]]
-"""Names to (type, presentation form); the type "*" with a text: SERVFAIL, REFUSED or TIMEOUT."""
+"""Names to (type, presentation form); the type "*" with a text: SERVFAIL, REFUSED, TIMEOUT, or one of TRICKS."""
+
+TRICKS = ("TCP", "CUT", "MALFORMED", "WRONG ID", "OTHER QUESTION", "LATE", "SECOND")
+"""What UDP does at a name that has records: nothing at all, an answer cut short with nonsense in it, nonsense, an
+answer to another query or question before the right one, the answer after 0.1 s, or only when asked again."""
 
 Names = dict[dns.name.Name, list[tuple[str, str]]]
 
@@ -38,8 +43,9 @@ def _found(zone: Names, name: dns.name.Name) -> list[tuple[str, str]] | None:
     return zone.get(name if above == name else dns.name.Name((b"*", *above.labels)))
 
 
-def _answer(zone: Names, query: dns.message.Message, udp: bool) -> bytes | None:
+def _answer(zone: Names, query: dns.message.Message, udp: bool, aa: bool = False) -> bytes | None:
     response = dns.message.make_response(query, recursion_available=True)
+    response.flags |= dns.flags.AA * aa
     question = query.question[0]
     name, seen = question.name, set()
     for _ in range(20):
@@ -51,7 +57,7 @@ def _answer(zone: Names, query: dns.message.Message, udp: bool) -> bytes | None:
             break
         hits = [r for t, r in records if t == dns.rdatatype.to_text(question.rdtype)]
         alias = next((r for t, r in records if t == "CNAME"), None)
-        broken = next((r for t, r in records if t == "*"), None)
+        broken = next((r for t, r in records if t == "*" and r not in TRICKS), None)
         if hits:
             response.answer.append(dns.rrset.from_text_list(name, 300, "IN", question.rdtype, hits))
         elif broken == "TIMEOUT":
@@ -72,21 +78,44 @@ def _answer(zone: Names, query: dns.message.Message, udp: bool) -> bytes | None:
     return wire
 
 
+def _datagrams(zone: Names, data: bytes, aa: bool, seen: set[bytes]) -> Iterator[bytes]:
+    """What UDP sends back for a query, in order."""
+    query = dns.message.from_wire(data)
+    trick = next((r for t, r in zone.get(query.question[0].name, ()) if t == "*" and r in TRICKS), "")
+    again = data in seen
+    seen.add(data)
+    wire = _answer(zone, query, udp=True, aa=aa)
+    if wire is None or trick == "TCP" or (trick == "SECOND" and not again):
+        return
+    if trick in ("CUT", "MALFORMED"):
+        yield data[:2] + (b"\x82" if trick == "CUT" else b"\x80") + b"\x00" + b"\xff" * 20
+        return
+    if trick == "WRONG ID":
+        yield bytes(b ^ 255 for b in wire[:2]) + wire[2:]
+        yield b"\x00"
+    if trick == "OTHER QUESTION":
+        yield data[:2] + (_answer(zone, dns.message.make_query("x.example", "A"), udp=True) or b"")[2:]
+    if trick == "LATE":
+        time.sleep(0.1)
+    yield wire
+
+
 @contextmanager
-def serve(zone: Zone) -> Iterator[str]:
-    """Serve a zone; gives "ADDRESS:PORT"."""
+def serve(zone: Zone, aa: bool = False) -> Iterator[str]:
+    """Serve a zone; gives "ADDRESS:PORT". With `aa` it holds the zone, else it is a resolver."""
+    seen: set[bytes] = set()
     names = {dns.name.from_text(name): records for name, records in zone.items()}
 
     class Datagram(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             data, sock = self.request
-            if wire := _answer(names, dns.message.from_wire(data), udp=True):
+            for wire in _datagrams(names, data, aa, seen):
                 sock.sendto(wire, self.client_address)
 
     class Stream(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             length = int.from_bytes(self.rfile.read(2), "big")
-            if wire := _answer(names, dns.message.from_wire(self.rfile.read(length)), udp=False):
+            if wire := _answer(names, dns.message.from_wire(self.rfile.read(length)), udp=False, aa=aa):
                 self.wfile.write(len(wire).to_bytes(2, "big") + wire)
 
     with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagram) as udp:
