@@ -118,17 +118,29 @@ def serve(zone: Zone, aa: bool = False) -> Iterator[str]:
             if wire := _answer(names, dns.message.from_wire(self.rfile.read(length)), udp=False, aa=aa):
                 self.wfile.write(len(wire).to_bytes(2, "big") + wire)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagram) as udp:
-        port = udp.server_address[1]
-        with socketserver.ThreadingTCPServer(("127.0.0.1", port), Stream) as tcp:
-            for server in (udp, tcp):
-                server.daemon_threads = True
-                threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            try:
-                yield f"127.0.0.1:{port}"
-            finally:
-                udp.shutdown()
-                tcp.shutdown()
+    udp, tcp = _pair(Datagram, Stream)
+    with udp, tcp:
+        for server in (udp, tcp):
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{udp.server_address[1]}"
+        finally:
+            udp.shutdown()
+            tcp.shutdown()
+
+
+def _pair(
+    datagram: type[socketserver.BaseRequestHandler], stream: type[socketserver.BaseRequestHandler]
+) -> tuple[socketserver.ThreadingUDPServer, socketserver.ThreadingTCPServer]:
+    """Both servers on one port: the system picks it for UDP, and may have given it away for TCP."""
+    for _ in range(20):
+        udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), datagram)
+        try:
+            return udp, socketserver.ThreadingTCPServer(("127.0.0.1", udp.server_address[1]), stream)
+        except OSError:
+            udp.server_close()
+    raise OSError("no port is free for both UDP and TCP")
 
 
 @contextmanager
