@@ -27,7 +27,8 @@ SOURCE_KINDS = ("logs", "bounces", "dmarc", "tls_reports", "events", "messages",
 ROLES = ("outbound", "mx", "submission", "imap", "pop3", "sieve")
 SET_KEYS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
 MATCH_KEYS = ("sender", "sender_domain", "source_ip", "category", "message_id", "dkim_domain")
-_NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"^(?=.{{1,253}}$)({_LABEL}\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{{0,61}}[a-z0-9])?$")
 _SPAN = re.compile(r"^(\d{1,6})\s*(s|m|h|d)$")
 
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -110,7 +111,7 @@ async def _within(deadline: float, ask: Ask, name: str) -> DomainReport:
 def stream(network: Network, names: Sequence[str], ask: Ask, concurrency: int) -> Iterator[DomainReport]:
     """What `ask` gives for each name, in the order of finishing; leaving the iterator stops the work."""
     left = iter(names)
-    finished: asyncio.Queue[DomainReport | Exception] = asyncio.Queue(concurrency)
+    finished: asyncio.Queue[DomainReport | BaseException] = asyncio.Queue(concurrency)
 
     async def work() -> None:
         for name in left:
@@ -122,7 +123,7 @@ def stream(network: Network, names: Sequence[str], ask: Ask, concurrency: int) -
     async def start() -> list[asyncio.Task[None]]:
         return [asyncio.create_task(work()) for _ in range(min(concurrency, len(names)))]
 
-    async def take() -> list[DomainReport | Exception]:
+    async def take() -> list[DomainReport | BaseException]:
         # All there is at once: each turn between two threads costs milliseconds.
         made = [await finished.get()]
         while not finished.empty():
@@ -133,13 +134,16 @@ def stream(network: Network, names: Sequence[str], ask: Ask, concurrency: int) -
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+        with suppress(asyncio.QueueFull):
+            # For a `take` that waits on, when Ctrl-C came while it did.
+            finished.put_nowait(asyncio.CancelledError())
 
     workers = network.run(start())
     try:
         count = 0
         while count < len(names):
             for report in network.run(take()):
-                if isinstance(report, Exception):
+                if isinstance(report, BaseException):
                     raise report
                 count += 1
                 yield report
@@ -167,7 +171,7 @@ class Rows:
         whole = self._index(self.part) if self.part.is_file() else 0
         self._file = self.part.open("ab")
         # A line cut in the middle by the interruption is asked again.
-        self._file.truncate(whole)
+        self._file.seek(self._file.truncate(whole))
         return self
 
     def __exit__(self, *_: object) -> None:
