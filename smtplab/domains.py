@@ -157,6 +157,6 @@ def unknown(domain: str, why: str) -> DomainReport:
     """The report of a domain of which nothing could be learnt."""
     nothing = Discovery("", None, (Policy.UNKNOWN,) * 3, why)
     spf, dmarc = SpfRecord(domain, State.UNKNOWN, why=why), Dmarc(domain, nothing, nothing)
-    published = AuthEvidence((domain,), (), (spf,), (), (dmarc,), pd.DataFrame())
+    published = AuthEvidence((domain,), (), (spf,), (), (dmarc,), ())
     routed = NamesEvidence((DnsAnswer(domain, "MX", State.UNKNOWN, why=why),), (), (), ())
     return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))

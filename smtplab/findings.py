@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from string import Formatter
 from typing import Any, overload
@@ -79,7 +79,7 @@ class Entry:
     record: str = ""
     explains: tuple[Explains, ...] = ()
 
-    @property
+    @cached_property
     def placeholders(self) -> frozenset[str]:
         """Names of the facts that the wording needs."""
         texts = (self.title, self.why, self.fix, self.record)
@@ -221,7 +221,7 @@ class Findings(Sequence[Finding]):
     """An ordered set of findings, worst first; the same finding counts once."""
 
     def __init__(self, findings: Iterable[Finding] = ()) -> None:
-        once = {(f.code, f.subject, json.dumps(f.as_dict()["facts"], sort_keys=True)): f for f in findings}
+        once = {(f.code, f.subject, json.dumps(_plain(f.facts), sort_keys=True)): f for f in findings}
         self._all = tuple(sorted(once.values(), key=lambda f: (f.severity.rank, f.code, f.subject)))
 
     @overload

@@ -25,7 +25,7 @@ MAX_ADDRESSES = 200
 class AuthEvidence:
     """SPF and DMARC by domain, the keys of all selectors, and what a receiver would say to our own addresses.
 
-    `verdicts` has domain, address, result, lookups, voids: SPF evaluated for every outbound address. `guesses` tells
+    `evaluated` has domain, address, result, lookups, voids: SPF for every outbound address. `guesses` tells
     for domains without a known selector what asking for common ones found; the keys among `dkim` hold its keys too.
     """
 
@@ -34,7 +34,7 @@ class AuthEvidence:
     spf: tuple[SpfRecord, ...]
     dkim: tuple[DkimKey, ...]
     dmarc: tuple[Dmarc, ...]
-    verdicts: pd.DataFrame
+    evaluated: tuple[tuple[str, str, str, int, int], ...]
     guesses: tuple[Discovery, ...] = ()
     left_out: int = 0
     """Selectors and addresses not asked for, because there were too many."""
@@ -44,6 +44,11 @@ class AuthEvidence:
         return (
             f"AuthEvidence({len(self.spf)} domains, {len(self.dkim)} DKIM keys, {len(self.outbound)} addresses{more})"
         )
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """A row a domain and outbound address: domain, address, result, lookups, voids."""
+        return pd.DataFrame(self.evaluated, columns=["domain", "address", "result", "lookups", "voids"])
 
     def published(self) -> pd.DataFrame:
         """A row a domain: its SPF record, look-ups and empty look-ups in the worst case, what its end says."""
@@ -123,9 +128,8 @@ async def ask(network: Network, inventory: Inventory, guess: bool = True) -> Aut
     pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
     results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
     rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
-    verdicts = pd.DataFrame(rows, columns=["domain", "address", "result", "lookups", "voids"])
     return AuthEvidence(
-        domains, outbound, tuple(records), tuple(found), tuple(policies), verdicts, tuple(guesses), left_out
+        domains, outbound, tuple(records), tuple(found), tuple(policies), tuple(rows), tuple(guesses), left_out
     )
 
 
