@@ -82,7 +82,14 @@ def findings() -> Findings:
         [
             Finding("logs.recipient_domain.null_mx", HOSTILE, (HOSTILE,), recipient_domain=HOSTILE, recipients=3),
             Finding("logs.recipient_domain.null_mx", "b.example", recipient_domain="b.example", recipients=3),
-            Finding("dkim.key.missing", "pr1._domainkey.b.example", domain="b.example", selector="pr1", where="events"),
+            Finding(
+                "dkim.key.missing",
+                "pr1._domainkey.b.example",
+                domain="b.example",
+                selector="pr1",
+                where="events",
+                pointer="",
+            ),
         ]
     )
 

@@ -23,7 +23,12 @@ SPF = Finding(
     envelope_domains=["bounce.meridian.example"],
 )
 DKIM = Finding(
-    "dkim.key.missing", "pr1._domainkey.meridian.example", domain="meridian.example", selector="pr1", where="events"
+    "dkim.key.missing",
+    "pr1._domainkey.meridian.example",
+    domain="meridian.example",
+    selector="pr1",
+    where="events",
+    pointer="",
 )
 PTR_FACTS = {"address": "198.51.100.12", "ptr": "old.example", "forward": ["none"], "name": "out2.meridian.example"}
 PTR = Finding("names.fcrdns.mismatch", "198.51.100.12", **PTR_FACTS)
