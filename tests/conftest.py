@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -21,6 +23,7 @@ SERVERS = {
     "ip": "iproute2",
 }
 NO_SKIP = os.environ.get("SMTPLAB_NO_SKIP") == "1"
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 FULL = os.environ.get("SMTPLAB_FULL") == "1"
 
 
@@ -63,20 +66,35 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     raised = {p.name for p in Path(folder).iterdir()}
     shutil.rmtree(folder)
     if silent := sorted(catalogue().keys() - raised):
-        # Said, not yet demanded: the areas are still growing their tests.
         print(f"\nno test raised {len(silent)} of {len(catalogue())} codes of the catalogue: {', '.join(silent)}")
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    reason = ""
-    if item.get_closest_marker("servers"):
-        reason = _missing_servers()
-    if item.get_closest_marker("browser") and not CHROMIUM.exists():
-        reason = "install chromium"
-    if reason and NO_SKIP:
-        pytest.fail(f"nothing may skip here: {reason}")
-    if reason:
+    if item.get_closest_marker("servers") and (reason := _missing_servers()):
         pytest.skip(reason)
+    if item.get_closest_marker("browser") and not CHROMIUM.exists():
+        pytest.skip("install chromium")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _strict((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _strict((yield))
+
+
+def _strict(report: R) -> R:
+    """Where nothing may skip, a skip of any kind fails: markers, importorskip, an expected failure."""
+    if NO_SKIP and (report.skipped or hasattr(report, "wasxfail")):
+        why = getattr(report, "wasxfail", None) or report.longrepr
+        why = why[2] if isinstance(why, tuple) else why
+        report.outcome, report.longrepr = "failed", f"nothing may skip here: {why}"
+        vars(report).pop("wasxfail", None)
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -84,8 +102,6 @@ def corpora() -> Path:
     """Public test data; SMTPLAB_CORPORA names its folder."""
     folder = os.environ.get("SMTPLAB_CORPORA", "")
     if not folder or not Path(folder).is_dir():
-        if NO_SKIP:
-            pytest.fail("nothing may skip here: set SMTPLAB_CORPORA")
         pytest.skip("set SMTPLAB_CORPORA to the folder of public test data")
     return Path(folder)
 

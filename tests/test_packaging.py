@@ -45,7 +45,6 @@ def test_the_tools_of_the_workbook_are_dependencies(name: str) -> None:
 
 @pytest.mark.slow
 def test_a_wheel_carries_notebooks_and_data_and_stays_small(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")

@@ -47,7 +47,7 @@ def test_page_and_figures_follow_light_and_dark_and_the_button_changes_both(
     paper, body = theme.ROLES["paper"], page.evaluate(BODY)
     assert page.evaluate(PAPER) == rgb(paper[side])
     page.click("#toggle-theme")
-    page.wait_for_function(f"{PAPER} === '{rgb(paper[1 - side])}'")
+    page.wait_for_function(f"() => {PAPER} === '{rgb(paper[1 - side])}'")
     assert page.evaluate(BODY) != body
     page.context.close()
 
@@ -108,7 +108,9 @@ def test_findings_sort_by_severity_both_ways(opened: Watched) -> None:
     ranks = page.evaluate(order)
     assert ranks == sorted(ranks)
     page.click("#findings-table thead th >> nth=0")
-    page.wait_for_function(f"{order}.join() === '{','.join(map(str, sorted(ranks, reverse=True)))}'", timeout=5_000)
+    page.wait_for_function(
+        f"() => {order}.join() === '{','.join(map(str, sorted(ranks, reverse=True)))}'", timeout=5_000
+    )
 
 
 def test_a_record_is_copied_as_it_stands(opened: Watched, report: Report) -> None:
@@ -161,7 +163,7 @@ def test_on_paper_figures_are_light_and_fit_and_all_chapters_are_there(chromium:
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 3
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_function(f"{PAPER} === '{rgb(theme.ROLES['paper'][0])}'")
+    page.wait_for_function(f"() => {PAPER} === '{rgb(theme.ROLES['paper'][0])}'")
     widths = page.evaluate(
         "[...document.querySelectorAll('.plot .main-svg')].map(s => s.getBoundingClientRect().width)"
     )

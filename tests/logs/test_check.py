@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ domains = ["meridian.example"]
 as_of = 2026-11-16T06:00:00Z
 [sources]
 logs = ["mail.log"]
+events = ["events*"]
 [[hosts]]
 name = "out1.meridian.example"
 addresses = ["198.51.100.11"]
 roles = ["outbound"]
+[[streams]]
+name = "news"
+match = { category = "news" }
 [[streams]]
 name = "winback"
 campaign = "winback-2019"
@@ -86,6 +91,28 @@ def test_guessing_then_success_from_elsewhere_is_a_stolen_account(tmp_path: Path
         ("anna", ["203.0.113.0/24"], ["198.51.100.11"])
     ]
     assert not check(tmp_path, [*usual, *[guess] * 25]).of("logs.account.")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "complaints", "code"),
+    [
+        # Gmail and Yahoo never accept 0.3 %.
+        (1000, 3, "logs.complaints.above_limit"),
+        (1001, 3, "logs.complaints.below_limit"),
+        (1000, 1, "logs.complaints.below_limit"),
+        (1000, 0, ""),
+    ],
+)
+def test_complaints_are_judged_by_their_share_of_accepted_mail(
+    tmp_path: Path, accepted: int, complaints: int, code: str
+) -> None:
+    base = {"timestamp": 1_793_600_000, "category": "news"}
+    told = [{**base, "event": "delivered", "email": f"r{n}@gmail.com"} for n in range(accepted)]
+    told += [{**base, "event": "spamreport", "email": f"r{n}@gmail.com"} for n in range(complaints)]
+    (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(e)}\n" for e in told))
+    found = check(tmp_path, []).of("logs.complaints")
+    assert [f.code for f in found] == [code] * bool(code)
+    assert all(f.facts["rate"] == f"{complaints / accepted:.2%}" for f in found)
 
 
 def test_greylisting_that_resolves_is_information_only(tmp_path: Path) -> None:
