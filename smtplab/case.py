@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from types import TracebackType
 import pandas as pd
 
 from smtplab import __version__, casefile
-from smtplab.casefile import SOURCE_KINDS, CaseFile, Host, Mark, Stream
+from smtplab.casefile import FOLDER_KINDS, SOURCE_KINDS, CaseFile, Host, Mark, Stream
 from smtplab.errors import CaseError, NotAllowed, SourceError, TapeError
 from smtplab.net import Network, NetworkSettings, Progress
 from smtplab.tape import Recorder, Tape, recordings, unfinished, write_atomic
@@ -32,6 +32,7 @@ class Case:
 
     def __init__(self, path: Path, file: CaseFile, network: Network, tape: Tape | None) -> None:
         self.path, self.file, self.network, self.tape = path, file, network, tape
+        self._held: dict[str, dict[str, pd.DataFrame]] | None = None
 
     @classmethod
     def open(
@@ -50,22 +51,27 @@ class Case:
         case without recordings opens too, and every network fact is then unknown. With `live`, records under
         `started` (default now) as `<UTC>-<vantage>`; leave the `with` block to finish the recording. With
         `resume`, the newest interrupted recording is continued. `recording` then names the vantage.
-        Raises CaseError, TapeError, NotAllowed.
+        Raises CaseError, TapeError, SourceError, NotAllowed.
         """
         folder = Path(path)
         if not folder.is_dir():
-            raise CaseError("there is no such folder", where=folder, do="Make a case with `smtplab new DIR --domain D`")
+            what = "is a file, not the folder of a case" if folder.exists() else "there is no such folder"
+            raise CaseError(what, where=folder, do="Make a case with `smtplab new DIR --domain D`")
         file = casefile.load(folder / "case.toml")
         settings = _settings(folder, file)
-        if not live:
-            tape = _pick(folder / "tape", recording or file.recording)
-            return cls(folder, file, Network(settings, tape=tape), tape)
-        if not file.network.probe:
+        if live and not file.network.probe:
             raise NotAllowed("network.probe is false", where=folder / "case.toml", do="Replay, or set it to true")
-        recorder = _recorder(folder / "tape", file, started, recording, resume)
-        network = Network(settings, recorder=recorder, live=True, progress=progress)
-        recorder.__enter__()
-        return cls(folder, file, network, None)
+        if live:
+            recorder = _recorder(folder / "tape", file, started, recording, resume)
+            case = cls(folder, file, Network(settings, recorder=recorder, live=True, progress=progress), None)
+        else:
+            tape = _pick(folder / "tape", recording or file.recording)
+            case = cls(folder, file, Network(settings, tape=tape), tape)
+        for kind in SOURCE_KINDS:
+            case.sources(kind)
+        if live:
+            recorder.__enter__()
+        return case
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], domain: str) -> Case:
@@ -145,7 +151,8 @@ class Case:
     def sources(self, kind: str) -> list[Path]:
         """The files given for a kind of source, in name order; folders and globs of case.toml resolved.
 
-        Raises SourceError for a file named without a wildcard that is missing, or one outside the case.
+        Raises SourceError for one named without a wildcard that is missing, one outside the case, one that may
+        not be read, and a folder where only files are understood.
         """
         found: list[Path] = []
         for pattern in self.file.sources.get(kind, ()):
@@ -162,7 +169,11 @@ class Case:
         for file in found:
             if not file.resolve().is_relative_to(inside) and not file.is_symlink():
                 raise SourceError("lies outside the case", where=file)
-        return [f for f in dict.fromkeys(found) if not f.name.startswith(".")]
+        files = [f for f in dict.fromkeys(found) if not f.name.startswith(".")]
+        for file in files:
+            if what := _unusable(file, kind):
+                raise SourceError(what, where=file, do=f"Mend it, or name other files in sources.{kind} of case.toml")
+        return files
 
     def evidence(self) -> pd.DataFrame:
         """What the case holds: kind, held (files, or answers on tape), from; a kind without any says "none"."""
@@ -199,10 +210,28 @@ class Case:
                 names = done.read_text("utf-8").split()
                 return {n: pd.read_parquet(folder / f"{stem}.{n}.parquet") for n in names}
         tables = build()
+        if self._held is None:
+            self._keep(stem, tables)
+        else:
+            self._held[stem] = tables
+        return tables
+
+    @contextmanager
+    def nothing_kept_unless_all_is_read(self) -> Iterator[None]:
+        """Within it the cache is written at the end, and not at all after an error."""
+        self._held = {}
+        try:
+            yield
+            for stem, tables in self._held.items():
+                self._keep(stem, tables)
+        finally:
+            self._held = None
+
+    def _keep(self, stem: str, tables: dict[str, pd.DataFrame]) -> None:
         for folder in self._cache_folders():
             with suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-                for old in folder.glob(f"{key}-*"):
+                for old in folder.glob(f"{stem.rpartition('-')[0]}-*"):
                     old.unlink(missing_ok=True)
                 for name, table in tables.items():
                     beside = folder / f".{stem}.{name}.{os.getpid()}"
@@ -210,12 +239,19 @@ class Case:
                     beside.replace(folder / f"{stem}.{name}.parquet")
                 write_atomic(folder / f"{stem}.done", " ".join(tables).encode())
                 break
-        return tables
 
     def _cache_folders(self) -> list[Path]:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         unique = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
         return [self.path / "cache", home / "smtplab" / unique]
+
+
+def _unusable(path: Path, kind: str) -> str:
+    if path.is_dir() and kind not in FOLDER_KINDS:
+        return f"is a folder; sources.{kind} takes files"
+    if not path.is_dir() and not path.is_file():
+        return "is neither a file nor a folder"
+    return "" if os.access(path, os.R_OK) else "may not be read: permission denied"
 
 
 def _fingerprint(path: Path) -> bytes:

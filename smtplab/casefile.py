@@ -24,6 +24,8 @@ from smtplab.errors import CaseError
 
 VERSION = 1
 SOURCE_KINDS = ("logs", "bounces", "dmarc", "tls_reports", "events", "messages", "configuration")
+FOLDER_KINDS = ("bounces", "dmarc", "tls_reports", "messages")
+"""Sources that may lie as a folder: a maildir, or a file a report."""
 ROLES = ("outbound", "mx", "submission", "imap", "pop3", "sieve")
 SET_KEYS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
 MATCH_KEYS = ("sender", "sender_domain", "source_ip", "category", "message_id", "dkim_domain")
@@ -196,7 +198,10 @@ def _sources(section: _Section) -> dict[str, tuple[str, ...]]:
     for kind, patterns in sources.items():
         for pattern in patterns:
             # A case that someone sends must not make us read the rest of the disk.
-            if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+            path = PurePosixPath(pattern)
+            if not pattern.isprintable() or not path.parts:
+                raise CaseError(f"sources.{kind}: {pattern!r} names no file")
+            if path.is_absolute() or ".." in path.parts:
                 raise CaseError(
                     f"sources.{kind}: {pattern!r} leaves the case", do="Copy or link the files into sources/"
                 )

@@ -20,6 +20,7 @@ from smtplab import (
     replies,
     reports,
     servers,
+    sources,
     transport,
 )
 from smtplab.case import Case
@@ -61,13 +62,14 @@ class Examination:
     @cached_property
     def inventory(self) -> Inventory:
         """All that the evidence speaks of."""
-        return inventory.gather(
-            self.case,
-            logs.sightings(self.logs),
-            bounces.sightings(self.bounces),
-            reports.sightings(self.reports),
-            messages.sightings(self.messages),
-        )
+        with self.case.nothing_kept_unless_all_is_read():
+            seen = (
+                messages.sightings(self.messages),
+                reports.sightings(self.reports),
+                bounces.sightings(self.bounces),
+                logs.sightings(self.logs),
+            )
+        return inventory.gather(self.case, *reversed(seen))
 
     @cached_property
     def authentication(self) -> authentication.AuthEvidence:
@@ -139,5 +141,9 @@ class Examination:
 
 
 def examine(case: Case) -> Examination:
-    """Examine a case; the work is done as its parts are asked for."""
+    """Examine a case; the work is done as its parts are asked for.
+
+    Raises SourceError for sources of which nothing can be understood.
+    """
+    sources.check(case)
     return Examination(case)

@@ -30,6 +30,7 @@ MAX_HEADER = 2_000
 _LINE = 1024 * 1024
 _FROM = re.compile(rb"From \S{0,320} ?.{0,80}\d{1,2}:\d\d.{0,40}\d{4}")
 _HEADER = re.compile(rb"(>?From |[!-9;-~]{1,80}[ \t]{0,4}:)")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r\x1b"))
 _SKIP = {".DS_Store", "dovecot-uidlist", "dovecot-keywords", "subscriptions", "maildirsize", "maildirfolder"}
 
 
@@ -92,13 +93,26 @@ def not_mail(head: bytes) -> str:
             return kind
     if not head.strip():
         return "empty"
-    if head.count(0) > len(head) // 20:
+    if len(head) - len(head.translate(None, _CONTROLS)) > len(head) // 20:
         return "binary data"
     lines = [x for x in re.split(rb"\r\n|\r|\n", head.removeprefix(b"\xef\xbb\xbf")) if x.strip()]
     # A stray line or two before the header block is common in files saved by hand.
     if not any(_HEADER.match(line) for line in lines[:5]):
         return "text without a mail header"
     return ""
+
+
+def refusal(path: Path) -> str:
+    """Why a file can hold no mail, by its first bytes; "" for one that may, or is empty."""
+    told: list[str] = []
+    try:
+        for member in members(path, path.name, lambda _, what: told.append(what)):
+            if (kind := not_mail(member.head())) in ("", "empty"):
+                return ""
+            told.append(f"{kind}, {NOT_MAIL}")
+    except (SourceError, OSError) as e:
+        told.append(getattr(e, "what", "") or f"cannot be read: {getattr(e, 'strerror', e)}")
+    return told[0] if told else ""
 
 
 def _bounded(data: bytes, file: str, line: int, number: int, problem: Problem) -> Raw:

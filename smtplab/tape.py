@@ -167,7 +167,8 @@ def _header(line: str, path: Path) -> dict[str, Any]:
 class Recorder:
     """Writes a recording: append while it runs, sort and rename when it ends.
 
-    Leaving the `with` block by an exception keeps the `.part` file, so that the recording can be resumed.
+    Leaving the `with` block by an exception keeps the `.part` file, so that the recording can be resumed; there is
+    none before the first answer.
     """
 
     def __init__(self, folder: Path, *, started: datetime, vantage: str, note: str = "") -> None:
@@ -177,44 +178,45 @@ class Recorder:
         self.started, self.vantage, self.note = started, vantage, note
         self.entries: dict[Question, Entry] = {}
         self._file: IO[str] | None = None
+        self._entered = False
 
     def __enter__(self) -> Recorder:
-        self.part.parent.mkdir(parents=True, exist_ok=True)
+        self._entered = True
         if self.part.exists():
             # A line cut in the middle by the interruption is asked again, not kept.
             self.entries = {q: e for q, e in Tape.load(self.part, partial=True).entries.items() if e.value is not None}
-        self._file = self.part.open("w", encoding="utf-8")
-        self._write(self._head())
-        for entry in self.entries.values():
-            self._write(entry.line())
         return self
 
     def put(self, entry: Entry) -> None:
         """Add one answer; it is on disk when this returns."""
+        if not self._entered:
+            raise TapeError("the recording is closed", where=self.target.name)
+        if self._file is None:
+            self._file = self._begin()
         self.entries[entry.question] = entry
-        self._write(entry.line())
+        self._file.write(entry.line())
+        self._file.flush()
+
+    def _begin(self) -> IO[str]:
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        kept = [self._head(), *(e.line() for e in self.entries.values())]
+        write_atomic(self.part, "".join(kept).encode())
+        return self.part.open("a", encoding="utf-8")
 
     def _head(self) -> str:
         head = {"tape": VERSION, "started": self.started.astimezone(UTC).isoformat(), "vantage": self.vantage}
         return json.dumps({**head, "note": self.note} if self.note else head) + "\n"
 
-    def _write(self, line: str) -> None:
-        if self._file is None:
-            raise TapeError("the recording is closed", where=self.target.name)
-        self._file.write(line)
-        self._file.flush()
-
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if self._file is None:
-            return
-        self._file.close()
-        self._file = None
-        if kind is not None:
+        if self._file:
+            self._file.close()
+        self._file, entered, self._entered = None, self._entered, False
+        if kind is not None or not entered:
             return
         lines = [self._head(), *(e.line() for _, e in sorted(self.entries.items()))]
         lines.append(json.dumps({"end": len(self.entries)}) + "\n")
         write_atomic(self.target, "".join(lines).encode())
-        self.part.unlink()
+        self.part.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -21,6 +21,13 @@ def report(
     output: Annotated[Path | None, typer.Option("-o", help="The HTML file; default reports/NAME.html")] = None,
 ) -> None:
     """Execute every chapter on a case and bind one self-contained HTML file."""
+    from smtplab.case import Case
+
+    opened = Case.open(case)
+    from smtplab.examination import examine
+
+    examine(opened)
+    # What cannot be used was refused by now, before the slow imports.
     from smtplab.publish.run import run
 
     output = output or Path("reports") / f"{case.resolve().name}.html"
@@ -46,9 +53,10 @@ def collect(
 ) -> None:
     """Ask DNS and servers, within what case.toml allows, and record the answers."""
     from smtplab.case import Case
-    from smtplab.examination import examine
 
     with Case.open(case, live=True, resume=resume) as opened:
+        from smtplab.examination import examine
+
         exam = examine(opened)
         count = len(exam.findings)
         used = opened.network.connections_used()
@@ -66,12 +74,14 @@ def findings(
 ) -> None:
     """What is wrong, worst first, with the exact change."""
     from smtplab.case import Case
-    from smtplab.examination import examine
     from smtplab.findings import Severity
 
     if fail_on and fail_on not in list(Severity):
         raise SmtplabError(f"{fail_on!r} is no severity", where="--fail-on", do=f"One of: {', '.join(Severity)}")
-    found = examine(Case.open(case, recording=recording or None)).findings
+    opened = Case.open(case, recording=recording or None)
+    from smtplab.examination import examine
+
+    found = examine(opened).findings
     show_findings(found, json, output)
     if fail_on and len(found.at_least(fail_on)):
         raise typer.Exit(1)
@@ -81,9 +91,11 @@ def findings(
 def causes(case: CasePath, json: Json = False, output: Output = None) -> None:
     """What each finding costs, in the order in which to mend."""
     from smtplab.case import Case
+
+    opened = Case.open(case)
     from smtplab.examination import examine
 
-    exam = examine(Case.open(case))
+    exam = examine(opened)
     if not json and not output:
         print(exam.headline())
     shown = ["direction", "order", "severity", "cause", "alone", "joint", "gain", "gain_at_most"]
@@ -99,12 +111,13 @@ def compare(
 ) -> None:
     """Findings gone, new and changed between two cases or recordings, and the answers behind them."""
     from smtplab.case import Case
-    from smtplab.comparison import compare as compared
 
     opened = []
     for text in (before, after):
         path, _, recording = text.partition(":")
         opened.append(Case.open(path, recording=recording or None))
+    from smtplab.comparison import compare as compared
+
     result = compared(*opened)
     if not json and not output:
         print(result)

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import lzma
 import re
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import IO, cast
 from zoneinfo import ZoneInfo
 
 MAX_LINE = 65_536
+_LOOK = 65_536
 _MONTHS = {
     m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
 }
@@ -24,31 +26,58 @@ _BSD = re.compile(r"^([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d) ([^ ]{1,255}
 _ISO = re.compile(r"^(?:<\d{1,3}>1 )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)) ([^ ]{1,255}) ")
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line number and text; a line beyond 64 KiB comes in its first part only. Raises OSError, EOFError."""
+def lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
+    """Line number and text; a line beyond `longest` bytes comes in its first part only. Raises OSError, EOFError."""
     with _open(path) as file:
         number = 0
-        while raw := _line(file):
-            number += 1
-            yield number, raw.decode("utf-8", "replace").rstrip("\r\n")
+        try:
+            while raw := _line(file, longest):
+                number += 1
+                yield number, raw.decode("utf-8", "replace").rstrip("\r\n")
+        except (zlib.error, lzma.LZMAError) as e:
+            raise OSError(f"the packed data are damaged ({e})") from e
+
+
+def head(path: Path, longest: int = MAX_LINE) -> Iterator[str]:
+    """The lines of the first 64 KiB that are not blank, and at least one; raises as `lines`."""
+    size = 0
+    for _, line in lines(path, longest):
+        size += len(line) + 1
+        if line.strip():
+            yield line
+        if size > _LOOK:
+            return
+
+
+def refusal(path: Path) -> str:
+    """Why a file can be no log, by its first 64 KiB; "" for one that may be, or is empty."""
+    strange = False
+    try:
+        for line in head(path):
+            if _BSD.match(line) or _ISO.match(line):
+                return ""
+            strange = True
+    except (OSError, EOFError) as e:
+        return f"no log can be read from it: {e}"
+    return "not a mail log: no line bears a syslog time stamp" if strange else ""
 
 
 def _open(path: Path) -> IO[bytes]:
-    match path.suffix:
-        case ".gz":
-            return cast("IO[bytes]", gzip.open(path))
-        case ".bz2":
-            return bz2.open(path)
-        case ".xz":
-            return lzma.open(path)
-    return path.open("rb")
+    # By what it is, not by its name: rotated logs are called maillog-20261101 or mail.log.1.
+    with path.open("rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"\x1f\x8b"):
+        return cast("IO[bytes]", gzip.open(path))
+    if magic.startswith(b"BZh"):
+        return bz2.open(path)
+    return lzma.open(path) if magic == b"\xfd7zXZ\x00" else path.open("rb")
 
 
-def _line(file: IO[bytes]) -> bytes:
-    raw = file.readline(MAX_LINE)
+def _line(file: IO[bytes], longest: int) -> bytes:
+    raw = file.readline(longest)
     rest = raw
     while rest and not rest.endswith(b"\n"):
-        rest = file.readline(MAX_LINE)
+        rest = file.readline(longest)
     return raw
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from smtplab import replies
 from smtplab.case import Case
 from smtplab.casefile import Stream
+from smtplab.errors import SourceError
 from smtplab.logs import events
 from smtplab.logs.hops import InnerHops
 from smtplab.logs.lines import Stamps, lines
@@ -51,7 +52,10 @@ class LogEvidence:
 
 
 def read(case: Case) -> LogEvidence:
-    """Read all logs and provider events of a case; derived tables are cached."""
+    """Read all logs and provider events of a case; derived tables are cached.
+
+    Raises SourceError where there are logs and not one line of them is understood.
+    """
     paths = [*case.sources("logs"), *case.sources("events")]
     options = f"{_SHAPE}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
     tables = case.cached("logs", paths, lambda: _build(case), options)
@@ -106,6 +110,12 @@ def _logs(case: Case, problems: list[dict[str, Any]]) -> tuple[Postfix, list[dic
         if strange:
             what = "no line is a mail log line" if strange == total else "lines of no mail program that is read"
             problems.append({"file": name, "line": first, "what": what, "records": strange})
+    if problems and not (postfix.understood or postfix.unknown or logins):
+        raise SourceError(
+            "no line of a mail program that is read (Postfix, Dovecot)",
+            where=problems[0]["file"],
+            do="Put the mail log there, or mend sources.logs of case.toml",
+        )
     return postfix, logins
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,9 @@ def run(
     notebooks = chapters() if notebooks is None else notebooks
     if output.is_dir():
         raise PublishError("is a folder", where=output, do="Name a file, such as reports/case.html")
+    above = next(p for p in output.absolute().parents if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise PublishError("nothing can be written there", where=above, do="Choose another file with -o")
     seconds: dict[str, float] = {}
 
     def tell(step: str, took: float) -> None:

@@ -23,6 +23,8 @@ _ATTACHED = {
     "text/xml", "application/octet-stream", "application/tlsrpt+json", "application/tlsrpt+gzip", "application/json",
     "application/x-zip", "application/gzip-compressed", "application/gzipped", "application/x-gunzip",
 }  # fmt: skip
+_LOOK = 65_536
+_TLS_KEYS = (b'"policies"', b'"report-id"', b'"organization-name"')
 _SUFFIXES = (".xml", ".xml.gz", ".zip", ".gz", ".json", ".json.gz")
 
 
@@ -52,7 +54,10 @@ class ReportEvidence:
 
 
 def read(case: Case) -> ReportEvidence:
-    """The reports of a case (sources dmarc and tls_reports)."""
+    """The reports of a case (sources dmarc and tls_reports).
+
+    Raises SourceError where there are files and not one report among them.
+    """
     files = [*case.sources("dmarc"), *case.sources("tls_reports")]
     own = tuple(a for h in case.hosts if "outbound" in h.roles for a in h.addresses)
 
@@ -76,11 +81,36 @@ def read(case: Case) -> ReportEvidence:
 def read_paths(
     paths: Iterable[Path], *, domains: tuple[str, ...] = (), as_of: datetime | None = None
 ) -> ReportEvidence:
-    """The reports of files and folders, without a case."""
+    """The reports of files and folders, without a case; raises as `read`."""
     made = _read([(Path(p), Path(p).name) for p in paths])
     return ReportEvidence(
         made["aggregate"], made["tls"], made["problems"], domains, as_of=as_of, failures=made["failed"]
     )
+
+
+def refusal(path: Path) -> str:
+    """Why a file can hold no report, by its first bytes; "" for one that may, or is empty."""
+    told: list[str] = []
+    try:
+        for member in members(path, path.name, lambda _, what: told.append(what)):
+            start = member.head(_LOOK).removeprefix(b"\xef\xbb\xbf").lstrip()
+            if not (what := _strange(start)):
+                return ""
+            told.append(what)
+    except (SourceError, OSError) as e:
+        told.append(getattr(e, "what", "") or f"cannot be read: {getattr(e, 'strerror', e)}")
+    return told[0] if told else ""
+
+
+def _strange(start: bytes) -> str:
+    if start.startswith(b"<"):
+        return "" if b"feedback" in start else "XML, but not a DMARC aggregate report (no <feedback>)"
+    if start.startswith(b"{"):
+        return "" if any(key in start for key in _TLS_KEYS) else "JSON, but not a TLS report (RFC 8460)"
+    if start.startswith((b"\xff\xfe<", b"\xfe\xff\x00<")):
+        return ""
+    what = mail.not_mail(start)
+    return f"{what}, not a report" if what not in ("", "empty") else ""
 
 
 def _read(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
@@ -88,6 +118,10 @@ def _read(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
     for path, name in sources:
         for file, label in mail.files(path, name):
             reading.file(file, label)
+    refused = [p for p in reading.problems if not p[1].startswith("empty")]
+    if refused and not reading.understood:
+        where, what = refused[0]
+        raise SourceError(what, where=where, do="Put the reports there, or take the file out")
     reading.drop_doubles()
     return {
         "aggregate": conform("aggregate", reading.aggregate),
@@ -104,7 +138,7 @@ class _Reading:
         self.aggregate: list[dict[str, Any]] = []
         self.tls: list[dict[str, Any]] = []
         self.problems: Counter[tuple[str, str]] = Counter()
-        self.failed = 0
+        self.failed = self.understood = 0
 
     def problem(self, name: str, what: str) -> None:
         self.problems[name, what] += 1
@@ -139,11 +173,13 @@ class _Reading:
 
     def _add(self, to: list[dict[str, Any]], rows: Iterator[dict[str, Any]], label: str) -> None:
         to.extend({**row, "file": label} for row in rows)
+        self.understood += 1
 
     def _mail(self, raw: mail.Raw, label: str) -> None:
         parts = mail.parts(mail.parse(raw.data))
         if any(mail.kind(p) == "message/feedback-report" for p in parts):
             self.failed += 1
+            self.understood += 1
             return
         found = 0
         for part in parts:

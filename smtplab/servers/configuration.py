@@ -13,6 +13,8 @@ from smtplab.tables import conform
 
 MAX_BYTES = 1_000_000
 _PROGRAMS = {".postconf": "postfix", ".doveconf": "dovecot"}
+_NO_SETTING = "holds no setting: expected the output of {} -n"
+_TOOLS = {".postconf": "postconf", ".doveconf": "doveconf"}
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,18 @@ def read(case: Case) -> tuple[tuple[Configuration, ...], pd.DataFrame]:
         if program and settings:
             made.append(Configuration(path.stem.lower(), program, case.rel(path), settings))
             continue
-        tool = "postconf" if program == "postfix" else "doveconf"
-        what = f"holds no setting: expected the output of {tool} -n"
-        if not program:
-            what = "not named HOST.postconf or HOST.doveconf, so not read"
+        what = refusal(path) or _NO_SETTING.format(_TOOLS[path.suffix])
         problems.append({"file": case.rel(path), "what": what, "records": 1})
     return tuple(made), conform("problems", problems)
+
+
+def refusal(path: Path) -> str:
+    """Why a file can be no configuration; "" for one that may, or is empty."""
+    if path.suffix not in _PROGRAMS:
+        return "not named HOST.postconf or HOST.doveconf, so not read"
+    if path.stat().st_size and not _settings(path):
+        return _NO_SETTING.format(_TOOLS[path.suffix])
+    return ""
 
 
 def _settings(path: Path) -> dict[str, tuple[int, str]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from smtplab import logs
 from smtplab.case import Case
+from smtplab.errors import SourceError
 
 TOML = """version = 1
 domains = ["meridian.example"]
@@ -148,11 +153,39 @@ def test_hostile_and_foreign_lines_are_counted_not_raised(case: Path) -> None:
     assert evidence.problems["records"].sum() == 4
 
 
-def test_a_file_of_another_format_is_one_clear_problem(case: Path) -> None:
-    (case / "sources" / "logs" / "b.log.gz").write_bytes(b"%PDF-1.4 no gzip at all")
-    problems = read(case, *queued("4abcd12345")).problems
-    assert problems["file"].tolist() == ["sources/logs/b.log.gz"]
-    assert "cannot be read" in problems["what"][0]
+PACKER = zlib.compressobj(wbits=31)
+PACKED = PACKER.compress(f"{line('smtp', 'connect to h: timed out')}\n".encode()) + PACKER.flush(zlib.Z_SYNC_FLUSH)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"%PDF-1.4 no gzip at all\n", "no line is a mail log line", id="another format"),
+        pytest.param(PACKED, "cannot be read on: Compressed file ended", id="cut short"),
+        pytest.param(PACKED + b"\x07", "cannot be read on: the packed data are damaged", id="damaged"),
+    ],
+)
+def test_a_file_that_is_not_whole_costs_only_its_rest_and_is_told(case: Path, content: bytes, says: str) -> None:
+    (case / "sources" / "logs" / "b.log.gz").write_bytes(content)
+    evidence = read(case, *queued("4abcd12345"))
+    assert evidence.problems["file"].tolist() == ["sources/logs/b.log.gz"]
+    assert evidence.problems["what"][0].startswith(says)
+    assert len(evidence.messages) == 1
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("name", ["maillog-20260101", "mail.log.1", "mail.log.gz"])
+def test_a_log_is_unpacked_by_what_it_is_whatever_its_name(
+    case: Path, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    (case / "sources" / "logs" / name).write_bytes(pack("\n".join(queued("4abcd12345")).encode()))
+    assert len(logs.read(Case.open(case)).messages) == 1
+
+
+def test_a_log_of_other_programs_only_is_refused(case: Path) -> None:
+    (case / "sources" / "logs" / "syslog").write_text("Jan  1 00:00:00 h cron[1]: x\n")
+    with pytest.raises(SourceError, match="sources/logs/syslog: no line of a mail program"):
+        logs.read(Case.open(case))
 
 
 def test_provider_events_are_outcomes_with_their_campaign(case: Path) -> None:
@@ -178,6 +211,14 @@ def test_provider_events_are_outcomes_with_their_campaign(case: Path) -> None:
     assert rows.loc["b@gmail.com", "outcome"] == "accepted"
     assert evidence.complaints["recipient"].tolist() == ["b@gmail.com"]
     assert evidence.problems["line"].tolist() == [5]
+
+
+def test_events_posted_as_one_long_array_are_read(case: Path) -> None:
+    event = {"email": "a@gmail.com", "timestamp": 1_767_000_000, "event": "delivered", "response": "x" * 900}
+    array = json.dumps([{**event, "smtp-id": f"<{i}@pr>"} for i in range(200)])
+    assert len(array) > 150_000
+    (case / "sources" / "events" / "e.json").write_text(array)
+    assert len(read(case, *queued("4abcd12345")).outcomes) == 200
 
 
 def test_a_case_without_logs_is_empty_and_says_so_in_its_figures(case: Path) -> None:

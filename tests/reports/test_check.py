@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from smtplab import reports
+from smtplab.errors import SourceError
 from smtplab.findings import Finding
 from tests.reports.making import evidence, feedback, record, tls
 
@@ -106,7 +107,9 @@ def test_nothing_to_read_is_said_and_so_is_what_could_not_be_read(tmp_path: Path
     for draw in (reports.volume_by_source, reports.alignment_over_time, reports.tls_failures):
         assert "holds no" in draw(empty).layout.meta["alt"]
     (tmp_path / "x.xml").write_text("<nothing/>", "utf-8")
-    assert "reports.unreadable" in codes(evidence(tmp_path))
+    with pytest.raises(SourceError, match=r"x\.xml: XML, but not a DMARC aggregate report"):
+        evidence(tmp_path)
+    assert "reports.unreadable" in codes(evidence(tmp_path, feedback(OURS)))
 
 
 def test_sightings_hold_selectors_often_seen_and_only_addresses_that_passed_for_us(tmp_path: Path) -> None:
