@@ -108,16 +108,22 @@ class Talk:
         return {"steps": self.steps, "tls": self.tls, "ended": self.ended}
 
     async def _whole(self) -> None:
-        if self.implicit:
-            await self._handshake()
-        if not await self.greet():
+        if not await self.open():
             return
-        await self.capabilities("capabilities")
-        if not self.implicit and self.errand.upgrade and await self.begin_tls():
-            await self._handshake()
-            await self.capabilities("capabilities-tls")
         await run(self, self.errand, sasl(self.protocol, self.offered()), inside_tls=self.tls is not None)
         await self.ask("quit", _BYE[self.protocol])
+
+    async def open(self) -> bool:
+        """From the connection to the last list of capabilities; False, and why in `ended`, if it is not wanted."""
+        if self.implicit:
+            await self.handshake()
+        if not await self.greet():
+            return False
+        await self.capabilities("capabilities")
+        if not self.implicit and self.errand.upgrade and await self.begin_tls():
+            await self.handshake()
+            await self.capabilities("capabilities-tls")
+        return True
 
     async def greet(self) -> bool:
         """Read the greeting; False, and why in `ended`, where the server does not want us or is none of its kind."""
@@ -164,7 +170,8 @@ class Talk:
             case _:
                 return line[:3] == "+OK"
 
-    async def _handshake(self) -> None:
+    async def handshake(self) -> None:
+        """Turn the connection to TLS; raises SSL.Error, EOFError or TimeoutError."""
         began = time.monotonic()
         try:
             self.tls = await self.channel.start_tls(self.host, self.timeout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from smtplab.net.session import PORTS, Transcript, gather_sessions, knock
 from smtplab.servers import configuration
 from smtplab.servers.capabilities import Offer, read_offer
 from smtplab.servers.configuration import Configuration
+from smtplab.servers.probes import Probe, Target, may, probe
 from smtplab.servers.transcripts import Transcripts
 from smtplab.tables import Inventory
 
@@ -35,7 +36,8 @@ class ServerEvidence:
     """Sessions, what each server offers before and after TLS, and configuration files.
 
     `mx` are the MX names of our domains, `unreached` hosts that could not be asked, with the reason. `doors` are the
-    ports of our own hosts that none of their roles needs, `used` the connections made ("address:port": count).
+    ports of our own hosts that none of their roles needs, `used` the connections made ("address:port": count),
+    `probes` intrusive tests where case.toml allows them.
     """
 
     sessions: tuple[Transcript, ...]
@@ -46,6 +48,7 @@ class ServerEvidence:
     problems: pd.DataFrame
     doors: tuple[Door, ...] = ()
     used: Mapping[str, int] = field(default_factory=dict)
+    probes: tuple[Probe, ...] = ()
 
     def __repr__(self) -> str:
         hosts = {s.host for s in self.sessions}
@@ -116,6 +119,11 @@ class ServerEvidence:
         rows = [(h, *(states.get((h, p), "") for p in PORTS)) for h in hosts]
         return pd.DataFrame(rows, columns=["host", *map(str, PORTS)])
 
+    def probed(self) -> pd.DataFrame:
+        """A row an intrusive question: host, port, what, variant, verdict, said."""
+        columns = ["host", "port", "what", "variant", "verdict", "said"]
+        return pd.DataFrame([astuple(p) for p in self.probes], columns=columns)
+
     def times(self) -> pd.DataFrame:
         """A row a phase: host, port, phase, ms."""
         rows = [(s.host, s.port, t.phase, t.ms) for s in self.sessions for t in s.steps]
@@ -141,8 +149,19 @@ def collect(case: Case, inventory: Inventory) -> ServerEvidence:
     files, problems = configuration.read(case)
     sessions, doors, mx, unreached = case.network.run(_ask(case, inventory))
     offers = tuple(map(read_offer, sessions))
+    probes = case.network.run(_probes(case, sessions)) if case.network.settings.intrusive else ()
     used = case.network.connections_used()
-    return ServerEvidence(tuple(sessions), offers, files, mx, unreached, problems, tuple(doors), used)
+    return ServerEvidence(tuple(sessions), offers, files, mx, unreached, problems, tuple(doors), used, probes)
+
+
+async def _probes(case: Case, sessions: list[Transcript]) -> tuple[Probe, ...]:
+    """Intrusive tests of our own hosts, at the ports that answered."""
+    found: list[Probe] = []
+    for session in sessions:
+        if session.greeted and may(case.network.settings, session.host, session.address):
+            target = Target(session.host, session.address, session.port, session.port)
+            found += await probe(case.network, target, domain=case.domains[0])
+    return tuple(found)
 
 
 async def _ask(

@@ -86,6 +86,7 @@ class Answers:
     ipv6: Mapping[tuple[str, int], Value] = field(default_factory=dict)
     ports: Mapping[tuple[str, int], str] = field(default_factory=dict)
     own: bool = False
+    intrusive: bool = False
 
 
 def case(folder: Path, answers: Answers, authority: Authority) -> Case:
@@ -97,6 +98,7 @@ def case(folder: Path, answers: Answers, authority: Authority) -> Case:
         f'version = 1\ndomains = ["{DOMAIN}"]\n[[hosts]]\nname = "{MAIL}"\nroles = [{roles}]\nown = {str(answers.own).lower()}\n'
         '[sources]\nconfiguration = ["sources/configuration/*"]\n'
         '[network]\npublic = ["192.0.2.0/24", "2001:db8::/32"]\ntrust = "sources/ca.pem"\n'
+        f"intrusive = {str(answers.intrusive).lower()}\n"
     )
     for name, text in answers.configuration.items():
         (folder / "sources" / "configuration" / name).write_text(text)
