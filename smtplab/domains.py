@@ -18,7 +18,7 @@ from smtplab.authentication import AuthEvidence
 from smtplab.authentication.collect import ask as ask_authentication
 from smtplab.authentication.dmarc import Discovery, Dmarc
 from smtplab.authentication.dmarc_record import Policy
-from smtplab.authentication.spf import SpfRecord
+from smtplab.authentication.spf_record import SpfRecord
 from smtplab.casefile import domain_name
 from smtplab.findings import Findings, Severity
 from smtplab.inventory import merge

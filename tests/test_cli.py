@@ -13,7 +13,7 @@ import pytest
 from smtplab.case import Case
 from smtplab.cli import output
 
-COMMANDS = ("report", "new", "collect", "findings", "causes", "compare", "explain", "domain", "lab")
+COMMANDS = ("report", "new", "collect", "findings", "causes", "compare", "explain", "domain", "spf", "lab")
 
 
 def smtplab(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from smtplab.authentication import dkim, dmarc, spf
+from smtplab.authentication import dkim, dmarc, spf, spf_trace
 from smtplab.authentication.dkim import Discovery, DkimKey
 from smtplab.authentication.dmarc import Dmarc
-from smtplab.authentication.spf import SpfRecord
+from smtplab.authentication.spf_record import SpfRecord
 from smtplab.case import Case
 from smtplab.net import Network
 from smtplab.tables import Inventory
@@ -49,6 +49,10 @@ class AuthEvidence:
     def verdicts(self) -> pd.DataFrame:
         """A row a domain and outbound address: domain, address, result, lookups, voids."""
         return pd.DataFrame(self.evaluated, columns=["domain", "address", "result", "lookups", "voids"])
+
+    def spf_record(self, domain: str) -> SpfRecord | None:
+        """The SPF record of a domain; None for a domain that was not asked for."""
+        return next((r for r in self.spf if r.domain == domain), None)
 
     def published(self) -> pd.DataFrame:
         """A row a domain: its SPF record, look-ups and empty look-ups in the worst case, what its end says."""
@@ -126,8 +130,8 @@ async def ask(network: Network, inventory: Inventory, guess: bool = True) -> Aut
     found = [*keys, *(k for g in guesses if not g.wildcard for k in g.keys)]
     policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
     pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
-    results = await asyncio.gather(*(spf.evaluate(network, ip, f"postmaster@{d}") for d, ip in pairs))
-    rows = [(d, ip, r.result, r.dns_terms_used, r.void_lookups_used) for (d, ip), r in zip(pairs, results, strict=True)]
+    results = await asyncio.gather(*(spf_trace.evaluate(network, ip, domain=d) for d, ip in pairs))
+    rows = [(d, ip, r.result, r.lookups, r.void_lookups) for (d, ip), r in zip(pairs, results, strict=True)]
     return AuthEvidence(
         domains, outbound, tuple(records), tuple(found), tuple(policies), tuple(rows), tuple(guesses), left_out
     )

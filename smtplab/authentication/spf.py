@@ -1,130 +1,76 @@
 """SPF, RFC 7208: which hosts may send with this domain in the envelope, and what the record costs to evaluate.
 
-Evaluation for one address is spftrace's. What this module adds is the whole record at once: every term with its
-place in the order of look-ups, so that it shows which networks a receiver never gets to.
+This module reads a record and everything it includes, in the order of evaluation; one flaw never hides the next.
+`spf_record` holds what was read, `spf_trace` evaluates for one address.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 
 import spftrace
-from spftrace.macros import MacroContext, expand, truncate_domain
 from spftrace.parser import DNS_MECHANISMS, Term, parse
-from spftrace.resolver import DnsError
 
+from smtplab.authentication.owners import registered
+from smtplab.authentication.spf_record import MAX_MX, Flaw, Problem, SpfRecord, SpfTerm, merged, pasted, spf_texts
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
 
-MAX_LOOKUPS = 10
-"""RFC 7208 section 4.6.4: terms that cause DNS queries."""
-MAX_VOIDS = 2
-"""RFC 7208 section 4.6.4: look-ups that may find nothing."""
-MAX_TERMS = 400
+MOST_TERMS = 400
 """Where this reader stops: ten look-ups never get that far."""
+MOST_LOOKUPS = 60
+MOST_NETWORKS = 1_000
 MAX_DEPTH = 12
-_VERSION = re.compile(r"^v=spf1(?=$| )", re.IGNORECASE)
-_MACRO = re.compile(r"%\{")
-_SPACES = re.compile(r"%.| ", re.DOTALL)
+MODIFIERS = frozenset({"redirect", "exp", "ra", "rp", "rr"})
+"""RFC 7208 section 6 and RFC 6652: modifiers that mean something."""
+_HEAD = len("v=spf1")
 
 
-@dataclass(frozen=True)
-class SpfTerm:
-    """One term in the order of evaluation.
+async def collect(network: Network, domain: str, record: str | None = None) -> SpfRecord:
+    """Read a domain's SPF record and everything it leads to; `record` in place of the published one.
 
-    `lookup` is the number of its look-up (0: costs none), `before` how many were spent when a receiver reaches
-    it, `path` the domains through which it is reached, `networks` what it authorises.
+    Two records are read as one, so that what else is wrong with them shows. Never raises for what is published.
     """
-
-    text: str
-    domain: str
-    path: tuple[str, ...]
-    lookup: int
-    before: int
-    networks: tuple[str, ...] = ()
-    void: bool = False
-    note: str = ""
-
-    @property
-    def depth(self) -> int:
-        """0 in the domain's own record."""
-        return len(self.path) - 1
-
-
-@dataclass(frozen=True)
-class SpfRecord:
-    """What a domain publishes, and all that its evaluation may need.
-
-    `all` is the result of the last `all` in the domain's own record or its redirect target ("" without one).
-    """
-
-    domain: str
-    state: State
-    records: tuple[str, ...] = ()
-    terms: tuple[SpfTerm, ...] = ()
-    lookups: int = 0
-    voids: int = 0
-    all: str = ""
-    redirect: str = ""
-    error: str = ""
-    why: str = ""
-    ttl: int | None = None
-    unknown: tuple[str, ...] = field(default=())
-
-    @property
-    def record(self) -> str:
-        """The one record, or ""."""
-        return self.records[0] if len(self.records) == 1 else ""
-
-    def networks(self) -> list[str]:
-        """Every network the record means to authorise."""
-        return _unique(n for t in self.terms for n in t.networks)
-
-    def reachable(self) -> list[str]:
-        """The networks that a receiver gets to within ten look-ups."""
-        return _unique(n for t in self.terms if max(t.lookup, t.before) <= MAX_LOOKUPS for n in t.networks)
-
-    def unreachable(self) -> list[str]:
-        """The networks that are only authorised beyond the tenth look-up."""
-        held = [ipaddress.ip_network(n, strict=False) for n in self.reachable()]
-        return [n for n in self.networks() if not _inside(ipaddress.ip_network(n, strict=False), held)]
-
-
-def _unique(values: Iterator[str]) -> list[str]:
-    return list(dict.fromkeys(values))
-
-
-def _inside(network: Any, held: list[Any]) -> bool:
-    return any(network.version == h.version and network.subnet_of(h) for h in held)
-
-
-async def collect(network: Network, domain: str) -> SpfRecord:
-    """Read a domain's SPF record and everything it includes, in the order of evaluation."""
-    answer = await query(network, domain, "TXT")
-    records = tuple(r for r in answer.records if _VERSION.match(r))
-    if answer.state is State.UNKNOWN:
-        return SpfRecord(domain, State.UNKNOWN, why=answer.why)
-    if len(records) != 1:
-        return SpfRecord(domain, State.PRESENT if records else State.ABSENT, records, ttl=answer.ttl)
+    if record is not None:
+        texts: tuple[str, ...] = (pasted(record),)
+        ttl, size = None, 0
+    else:
+        answer = await query(network, domain, "TXT")
+        if answer.state is State.UNKNOWN:
+            return SpfRecord(domain, State.UNKNOWN, why=answer.why)
+        texts, ttl, size = answer.records, answer.ttl, answer_size(answer)
+    records, nearly = spf_texts(texts)
+    state = State.PRESENT if records else State.ABSENT
     walk = _Walk(network)
-    await walk.record(domain, records[0], (domain,))
+    top: tuple[SpfTerm, ...] = ()
+    if records:
+        top = await walk.record(domain, records[0] if len(records) == 1 else merged(records), (domain,), True)
+        await walk.registrable()
     return SpfRecord(
         domain,
-        State.PRESENT,
+        state,
         records,
-        tuple(walk.terms),
-        walk.lookups,
-        walk.voids,
+        top,
         walk.all,
         walk.redirect,
-        walk.error,
-        ttl=answer.ttl,
+        tuple(dict.fromkeys(walk.problems)),
+        ttl=ttl,
         unknown=tuple(dict.fromkeys(walk.unknown)),
+        nearly=nearly,
+        size=size,
+        what_if=record is not None,
+        cut=walk.cut,
     )
+
+
+def answer_size(answer: DnsAnswer) -> int:
+    """Bytes of the DNS answer to a TXT question without EDNS: head, question, and each record with its strings."""
+    question = len(answer.name) + 2 + 4
+    # A pointer to the name, type, class, time to live and length: twelve bytes a record.
+    return 12 + question + sum(12 + sum(len(s.encode()) + 1 for s in strings) for strings in answer.strings)
 
 
 class _Walk:
@@ -132,161 +78,195 @@ class _Walk:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.terms: list[SpfTerm] = []
-        self.lookups = self.voids = 0
-        self.all = self.redirect = self.error = ""
+        self.lookups = self.terms = self.networks = 0
+        self.all = self.redirect = ""
+        self.problems: list[Problem] = []
         self.unknown: list[str] = []
+        self.gone: dict[str, tuple[str, str]] = {}
+        self.cut = False
 
-    async def record(self, domain: str, text: str, path: tuple[str, ...]) -> None:
+    def tell(self, flaw: Flaw, domain: str, term: str, what: str) -> None:
+        self.problems.append(Problem(flaw, domain, term[:200], what))
+
+    async def record(self, domain: str, text: str, path: tuple[str, ...], own: bool) -> tuple[SpfTerm, ...]:
+        mechanisms, redirect = self._parts(domain, text, own)
+        if own:
+            self.all = next((f"{t.qualifier}all" for t in mechanisms if t.name == "all"), "")
+        await self._foresee([*mechanisms, *([redirect] if redirect else [])], domain)
+        made: list[SpfTerm] = []
+        for term in [*mechanisms, *([redirect] if redirect else [])]:
+            if self.terms >= MOST_TERMS or self.lookups >= MOST_LOOKUPS or self.networks >= MOST_NETWORKS:
+                self.cut = True
+                break
+            self.terms += 1
+            made.append(await self._term(term, domain, path, own))
+        return tuple(made)
+
+    def _parts(self, domain: str, text: str, own: bool) -> tuple[list[Term], Term | None]:
+        """The mechanisms up to `all`, and the redirect if it counts; tells what is wrong with the rest."""
+        raws = [t for t in text[_HEAD:].split(" ") if t]
+        self.cut = self.cut or len(raws) > MOST_TERMS
+        terms = [t for t in (self._parse(domain, raw) for raw in raws[:MOST_TERMS]) if t]
+        mechanisms = [t for t in terms if t.is_mechanism]
+        end = next((i for i, t in enumerate(mechanisms) if t.name == "all"), None)
+        redirects = [t for t in terms if t.name == "redirect"]
+        for name in ("redirect", "exp"):
+            if sum(t.name == name for t in terms) > 1:
+                self.tell(Flaw.SYNTAX, domain, f"{name}=", "stands twice")
+        if own:
+            self._lint(domain, terms, mechanisms, end)
+        if end is not None:
+            return mechanisms[: end + 1], None
+        return mechanisms, redirects[0] if redirects else None
+
+    def _parse(self, domain: str, raw: str) -> Term | None:
         try:
-            parsed = parse(text)
-        except spftrace.SpfError as e:
-            self.error = self.error or f"{domain}: {e}"
-            return
-        own = len(path) == 1 or (bool(self.redirect) and path[-1] == self.redirect)
-        for term in parsed.terms:
-            if len(self.terms) >= MAX_TERMS:
-                self.error = self.error or f"more than {MAX_TERMS} terms"
-                return
-            if not term.is_mechanism:
+            return parse(f"v=spf1 {raw}").terms[0]
+        except (spftrace.SpfError, ValueError) as e:
+            self.tell(Flaw.SYNTAX, domain, raw, str(e)[:200])
+            return None
+
+    def _lint(self, domain: str, terms: list[Term], mechanisms: list[Term], end: int | None) -> None:
+        for term in terms:
+            if not term.is_mechanism and term.name not in MODIFIERS:
+                self.tell(Flaw.MODIFIER, domain, term.raw, "is no modifier of SPF and is ignored")
+            elif term.name == "ptr":
+                self.tell(Flaw.PTR, domain, term.raw, "asks for reverse names")
+            elif term.name == "redirect" and end is not None:
+                self.tell(Flaw.REDIRECT, domain, term.raw, "is ignored, because the record has all")
+        if end is not None:
+            for term in mechanisms[end + 1 :]:
+                self.tell(Flaw.BEHIND, domain, term.raw, f"stands behind {mechanisms[end].raw}")
+        elif not any(t.name == "redirect" for t in terms):
+            self.tell(Flaw.NO_ALL, domain, "", "ends without all")
+
+    async def _foresee(self, terms: list[Term], domain: str) -> None:
+        """Ask at once what the walk will ask in order, so that a record costs one round trip a level."""
+        asks: list[Awaitable[object]] = []
+        for term in terms[: MOST_TERMS - self.terms]:
+            if not (name := _target(term, domain)) or len(asks) >= MOST_LOOKUPS - self.lookups:
                 continue
-            await self._mechanism(term, domain, path)
-            if term.name == "all":
-                if own:
-                    self.all = f"{term.qualifier}all"
-                return
-        if parsed.redirect and parsed.redirect.arg:
-            target = parsed.redirect.arg.lower().rstrip(".")
-            if own:
-                self.redirect = target
-            await self._follow(parsed.redirect.raw, target, domain, path)
+            if term.name in ("include", "redirect"):
+                asks.append(query(self.network, name, "TXT"))
+            elif term.name == "a":
+                asks.append(addresses(self.network, name))
+            elif term.name == "mx":
+                asks.append(query(self.network, name, "MX"))
+        await asyncio.gather(*asks)
 
-    async def _mechanism(self, term: Term, domain: str, path: tuple[str, ...]) -> None:
-        if term.name == "include" and term.arg:
-            await self._follow(term.raw, term.arg.lower().rstrip("."), domain, path)
-            return
+    async def _term(self, term: Term, domain: str, path: tuple[str, ...], own: bool) -> SpfTerm:
         before = self.lookups
-        lookup = 0
-        if term.name in DNS_MECHANISMS:
-            self.lookups += 1
-            lookup = self.lookups
-        networks, void, note = await self._networks(term, domain)
-        self.voids += void
-        self.terms.append(SpfTerm(term.raw, domain, path, lookup, before, tuple(networks), void, note))
-
-    async def _follow(self, raw: str, target: str, domain: str, path: tuple[str, ...]) -> None:
-        before = self.lookups
-        self.lookups += 1
-        lookup = self.lookups
-        if _MACRO.search(target):
-            self.terms.append(SpfTerm(raw, domain, path, lookup, before, note="depends on the message: macro"))
-            return
-        if target in path or len(path) >= MAX_DEPTH:
-            self.terms.append(SpfTerm(raw, domain, path, lookup, before, note="loop"))
-            self.error = self.error or f"{domain}: {raw} leads back to itself"
-            return
-        answer = await query(self.network, target, "TXT")
-        records = [r for r in answer.records if _VERSION.match(r)]
-        note = self._follow_note(answer, records)
-        self.voids += answer.absent
-        self.terms.append(SpfTerm(raw, domain, path, lookup, before, void=answer.absent, note=note))
-        if note:
-            if answer.state is State.UNKNOWN:
-                self.unknown.append(target)
-            else:
-                self.error = self.error or f"{domain}: {raw}: {note}"
-            return
-        await self.record(target, records[0], (*path, target))
-
-    @staticmethod
-    def _follow_note(answer: DnsAnswer, records: list[str]) -> str:
-        if answer.state is State.UNKNOWN:
-            return f"unknown: {answer.why}"
-        if answer.rcode == "NXDOMAIN":
-            return "the domain does not exist"
-        return "" if len(records) == 1 else f"{len(records) or 'no'} SPF records there"
-
-    async def _networks(self, term: Term, domain: str) -> tuple[list[str], bool, str]:
+        asks = term.name in DNS_MECHANISMS or term.name == "redirect"
+        self.lookups += asks
+        target = _target(term, domain)
+        made = SpfTerm(
+            term.raw, term.name, term.qualifier, domain, path, self.lookups if asks else 0, before, own, target
+        )
         if term.name in ("ip4", "ip6"):
-            prefix = term.cidr4 if term.name == "ip4" else term.cidr6
-            try:
-                return (
-                    [str(ipaddress.ip_network(f"{term.arg}/{prefix}" if prefix is not None else str(term.arg), False))],
-                    False,
-                    "",
-                )
-            except ValueError:
-                return [], False, "not a network"
-        if term.name not in ("a", "mx"):
-            return [], False, "depends on the message" if term.name in ("ptr", "exists") else ""
-        target = (term.arg or domain).lower().rstrip(".")
-        if _MACRO.search(target):
-            return [], False, "depends on the message: macro"
-        hosts, void = [target], False
-        if term.name == "mx":
-            answer = await query(self.network, target, "MX")
-            if answer.state is State.UNKNOWN:
-                self.unknown.append(target)
-            void = answer.absent
-            if len(answer.records) > MAX_LOOKUPS:
-                self.error = self.error or f"{domain}: {term.raw} finds {len(answer.records)} MX, more than ten"
-            hosts = [r.split()[-1] for r in answer.records][:MAX_LOOKUPS]
+            return replace(made, networks=self._networks(made, term, [str(term.arg)]))
+        if asks and not target:
+            return replace(made, known=False, note="depends on the message")
+        match term.name:
+            case "include" | "redirect":
+                return await self._follow(made)
+            case "a":
+                return await self._hosts(made, term, [target])
+            case "mx":
+                return await self._mx(made, term)
+            case "exists":
+                return await self._exists(made)
+        return made
+
+    async def _follow(self, made: SpfTerm) -> SpfTerm:
+        target, own = made.target, made.own and made.name == "redirect"
+        if own:
+            self.redirect = target
+        if target in made.path or len(made.path) >= MAX_DEPTH:
+            return self._broken(made, Flaw.LOOP, "leads back to itself")
+        answer = await query(self.network, target, "TXT")
+        if why := self._unanswered(made, answer):
+            return replace(made, known=False, note=why)
+        records, _ = spf_texts(answer.records)
+        made = replace(made, voids=(int(answer.absent),) * 2)
+        if answer.rcode == "NXDOMAIN":
+            return self._broken(made, Flaw.GONE, "the domain does not exist")
+        if not records:
+            return self._broken(made, Flaw.BARE, "no SPF record there")
+        if len(records) > 1:
+            return self._broken(made, Flaw.SEVERAL, f"{len(records)} SPF records there")
+        return replace(made, inner=await self.record(target, records[0], (*made.path, target), own))
+
+    def _broken(self, made: SpfTerm, flaw: Flaw, what: str) -> SpfTerm:
+        self.tell(flaw, made.domain, made.text, what)
+        return replace(made, note=what)
+
+    def _unanswered(self, made: SpfTerm, *answers: DnsAnswer) -> str:
+        """Why an answer is unknown, or ""; a name that does not exist is kept, since somebody may register it."""
+        for answer in answers:
+            if answer.rcode == "NXDOMAIN":
+                self.gone.setdefault(answer.cname or answer.name, (made.domain, made.text))
+        silent = [a for a in answers if a.state is State.UNKNOWN]
+        self.unknown += [a.name for a in silent]
+        return f"unknown: {silent[0].why}" if silent else ""
+
+    async def _mx(self, made: SpfTerm, term: Term) -> SpfTerm:
+        answer = await query(self.network, made.target, "MX")
+        if why := self._unanswered(made, answer):
+            return replace(made, known=False, note=why)
+        if answer.absent:
+            return replace(made, voids=(1, 1), note="no MX records")
+        if len(answer.records) > MAX_MX:
+            self.tell(Flaw.MX, made.domain, made.text, f"finds {len(answer.records)} MX records, more than ten")
+        return await self._hosts(made, term, [r.split()[-1] for r in answer.records][:MAX_MX])
+
+    async def _hosts(self, made: SpfTerm, term: Term, hosts: Iterable[str]) -> SpfTerm:
         found: list[str] = []
         for host in hosts:
-            ips, a, aaaa = await addresses(self.network, host)
-            void = void or (term.name == "a" and a.absent and aaaa.absent)
-            for ip in ips:
-                bits = term.cidr4 if ":" not in ip else term.cidr6
-                found.append(str(ipaddress.ip_network(f"{ip}/{bits}" if bits is not None else ip, strict=False)))
-        return found, void, ""
+            if host == ".":
+                continue
+            ips, *answers = await addresses(self.network, host)
+            found += ips
+            why = self._unanswered(made, *answers)
+            voids = made.voids[0] + answers[0].absent, made.voids[1] + answers[1].absent
+            made = replace(made, voids=voids, known=made.known and not why, note=why or made.note)
+        note = "" if found else "no address there"
+        return replace(made, networks=self._networks(made, term, found), note=made.note or note)
+
+    async def _exists(self, made: SpfTerm) -> SpfTerm:
+        answer = await query(self.network, made.target, "A")
+        if why := self._unanswered(made, answer):
+            return replace(made, known=False, note=why)
+        if answer.absent:
+            return replace(made, voids=(1, 1), note="matches nobody")
+        return replace(made, networks=("0.0.0.0/0", "::/0"), note="matches every sender")
+
+    def _networks(self, made: SpfTerm, term: Term, found: list[str]) -> tuple[str, ...]:
+        networks = {}
+        for address in found:
+            bits = term.cidr6 if ":" in address else term.cidr4
+            try:
+                text = f"{address}/{bits}" if bits is not None else address
+                networks[str(ipaddress.ip_network(text, strict=False))] = True
+            except ValueError:
+                self.tell(Flaw.SYNTAX, made.domain, made.text, "not a network")
+        self.networks += len(networks)
+        return tuple(networks)
+
+    async def registrable(self) -> None:
+        """Which of the names that do not exist anyone could register, with all that they would then authorise."""
+        owners = {name: owner for name in self.gone if (owner := registered(name))}
+        asked = list(dict.fromkeys(owners.values()))[:MOST_LOOKUPS]
+        answers = await asyncio.gather(*(query(self.network, o, "NS") for o in asked))
+        free = {o for o, a in zip(asked, answers, strict=True) if a.exists is False}
+        for name, owner in owners.items():
+            if owner in free:
+                domain, term = self.gone[name]
+                self.tell(Flaw.REGISTRABLE, domain, term, owner)
 
 
-class _Resolver(spftrace.BaseResolver):
-    """spftrace's transport over our queries, so that an evaluation replays."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-
-    async def _lookup(self, name: str, rtype: str) -> tuple[str, list[str]]:
-        answer = await query(self.network, name, rtype)
-        if answer.state is State.UNKNOWN:
-            return ("TIMEOUT" if "timeout" in answer.why else "SERVFAIL"), []
-        return answer.rcode, [r.split(" ", 1)[1] for r in answer.records] if rtype == "MX" else list(answer.records)
-
-
-class _Macros(MacroContext):
-    """The nibbles of an IPv6 address in capitals, as RFC 7208 section 7.4 writes them."""
-
-    def ip_macro(self) -> str:
-        return str(super().ip_macro()).upper()
-
-
-class _Evaluator(spftrace.Evaluator):
-    """spftrace 0.3 drops every explanation that holds a space or a percent sign; this one keeps them."""
-
-    async def _explanation(self, ip: Any, domain: str, sender: str, helo: str, exp_term: Term) -> str | None:
-        context = _Macros(ip=ip, sender=sender, helo=helo, domain=domain, receiver=self.receiver, session=self.session)
-        try:
-            with self.session.void_exempt():
-                target = truncate_domain(await expand(exp_term.arg or "", context))
-                _, answers = await self.session.query(target, "TXT")
-                if len(answers) != 1:
-                    return None
-                # A literal space is spelled "%_" for the expansion, which knows macro-strings only.
-                spelled = _SPACES.sub(lambda m: "%_" if m[0] == " " else m[0], answers[0])
-                text = str(await expand(spelled, context, exp=True))
-        except (spftrace.SpfError, DnsError, ValueError):
-            return None
-        self.trace.add("exp", domain=target, text=text)
-        return text
-
-
-async def evaluate(
-    network: Network, address: str, sender: str, helo: str = "", *, record: str | None = None
-) -> spftrace.Result:
-    """check_host() of RFC 7208 for an address, a MAIL FROM and a HELO; `record` in place of the published one.
-
-    The result carries the trace, so that every verdict shows its working.
-    """
-    evaluator = _Evaluator(_Resolver(network), policy_override=record)
-    return await evaluator.evaluate(address, sender, helo)
+def _target(term: Term, domain: str) -> str:
+    """The name a term asks for; "" where it asks for none, or where a macro decides."""
+    if term.name not in (*DNS_MECHANISMS, "redirect") or term.name == "ptr":
+        return ""
+    target = (term.arg or domain).lower().rstrip(".")
+    return "" if "%" in target else target

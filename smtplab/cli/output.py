@@ -73,9 +73,9 @@ def table(frame: pd.DataFrame) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame:
         table.add_column(str(name), overflow="fold")
-    for row in frame.itertuples(index=False, name=None):
+    for row in frame.astype("object").where(frame.notna(), "").itertuples(index=False, name=None):
         # Text, not markup, and no control characters: evidence must not drive the terminal.
-        table.add_row(*(Text(one_line(str(v)) if v == v else "") for v in row))
+        table.add_row(*(Text(one_line(str(v))) for v in row))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

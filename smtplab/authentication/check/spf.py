@@ -1,90 +1,180 @@
-"""Findings on SPF records."""
+"""Findings on SPF records (RFC 7208): every flaw of a record is told, none hides another."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
+from spftrace.parser import MECHANISMS
+
 from smtplab.authentication.collect import AuthEvidence
-from smtplab.authentication.spf import MAX_LOOKUPS, MAX_VOIDS, SpfRecord
+from smtplab.authentication.spf_flat import flatten
+from smtplab.authentication.spf_networks import broad, foreign
+from smtplab.authentication.spf_record import (
+    MAX_ANSWER,
+    MAX_LOOKUPS,
+    MAX_RECORD,
+    MAX_VOIDS,
+    Flaw,
+    Problem,
+    SpfRecord,
+    merged,
+)
 from smtplab.findings import Finding
 from smtplab.net.dns import State
+
+CODES = {
+    Flaw.SYNTAX: "spf.syntax.invalid",
+    Flaw.LOOP: "spf.include.loop",
+    Flaw.GONE: "spf.include.gone",
+    Flaw.BARE: "spf.include.norecord",
+    Flaw.SEVERAL: "spf.include.multiple",
+    Flaw.MX: "spf.mx.exceeded",
+    Flaw.REGISTRABLE: "spf.name.registrable",
+    Flaw.PTR: "spf.ptr.used",
+    Flaw.MODIFIER: "spf.modifier.unknown",
+    Flaw.REDIRECT: "spf.redirect.ignored",
+    Flaw.BEHIND: "spf.term.unreached",
+    Flaw.NO_ALL: "spf.all.missing",
+}
+_WHOLE = ("0.0.0.0/0", "::/0")
 
 
 def findings(evidence: AuthEvidence) -> Iterator[Finding]:
     """A finding a fault; one `ok` for a sound record."""
     own = {r.domain for r in evidence.spf}
     for record in evidence.spf:
-        if record.redirect in own and len(record.terms) and record.terms[0].text.startswith("redirect="):
+        if record.redirect in own and record.top and record.top[0].name == "redirect":
             # Its record is the other domain's: told there, once.
             continue
         lead = [r.domain for r in evidence.spf if r.redirect == record.domain]
-        yield from _record(record, lead)
+        found = list(_record(record, [record.domain, *lead]))
+        yield from found
+        if record.unknown:
+            why = f"no answer for {', '.join(record.unknown)}"
+            yield Finding("spf.unknown", record.domain, _seen(record), domain=record.domain, why=why)
+        elif not found:
+            yield Finding("spf.ok", record.domain, _seen(record), domain=record.domain, lookups=record.lookups)
+
+
+def _seen(record: SpfRecord) -> tuple[str, ...]:
+    return (f"DNS TXT {record.domain}",)
 
 
 def _record(record: SpfRecord, envelope: list[str]) -> Iterator[Finding]:
-    domain, seen = record.domain, (f"DNS TXT {record.domain}",)
+    domain, seen = record.domain, _seen(record)
     if record.state is State.UNKNOWN:
         yield Finding("spf.unknown", domain, seen, domain=domain, why=record.why)
-        return
-    if not record.records:
+    elif not record.records and record.nearly:
+        yield Finding("spf.record.malformed", domain, seen, domain=domain, found=record.nearly[0][:200])
+    elif not record.records:
         yield Finding("spf.record.missing", domain, seen, domain=domain)
+    else:
+        if (count := len(record.records)) > 1:
+            both = merged(record.records)
+            yield Finding("spf.record.multiple", domain, seen, domain=domain, count=count, merged=both)
+        yield from _lookups(record, envelope)
+        yield from _voids(record)
+        yield from _problems(record)
+        yield from _everyone(record)
+        yield from _size(record)
+
+
+def _lookups(record: SpfRecord, envelope: list[str]) -> Iterator[Finding]:
+    if record.lookups <= MAX_LOOKUPS:
         return
-    if len(record.records) > 1:
-        yield Finding("spf.record.multiple", domain, seen, domain=domain, count=len(record.records))
+    domain = record.domain
+    beyond = [t for t in record.terms if t.lookup > MAX_LOOKUPS]
+    flat = flatten(record)
+    yield Finding(
+        "spf.lookups.exceeded",
+        domain,
+        (*_seen(record), f"{beyond[0].text} is look-up {beyond[0].lookup}"),
+        domain=domain,
+        lookups=record.lookups,
+        limit=MAX_LOOKUPS,
+        beyond=[f"{t.text} (look-up {t.lookup})" for t in beyond if t.own] or [beyond[0].text],
+        unreachable_networks=record.unreachable(),
+        envelope_domains=envelope,
+        flattened=flat.zone() if flat.fits else "",
+        after=flat.lookups,
+        risk=flat.risk if flat.fits else "No record that fits can be written from what was found.",
+    )
+
+
+def _voids(record: SpfRecord) -> Iterator[Finding]:
+    """Names that do not exist hurt every sender; a name of the other family only what stands behind it."""
+    domain = record.domain
+    empty = sum(min(t.voids) for t in record.terms)
+    if empty > MAX_VOIDS:
+        terms = [t.text for t in record.terms if all(t.voids)]
+        yield Finding("spf.voids.exceeded", domain, _seen(record), domain=domain, voids=empty, terms=terms)
         return
-    sound = True
-    if record.lookups > MAX_LOOKUPS:
-        sound = False
-        beyond = [t for t in record.terms if t.lookup > MAX_LOOKUPS]
+    passing = {id(t) for _, t in record.passing()}
+    for family, kind in ((4, "IPv4"), (6, "IPv6")):
+        voids, lost, terms = 0, [], []
+        for term in record.terms:
+            if voids > MAX_VOIDS and id(term) in passing:
+                lost += [n for n in term.networks if (":" in n) == (family == 6)]
+            voids += term.voids[family == 6]
+            terms += [term.text] if term.voids[family == 6] else []
+        if lost:
+            facts = {"family": kind, "voids": voids, "terms": terms, "networks": lost}
+            yield Finding("spf.voids.family", domain, _seen(record), domain=domain, **facts)
+
+
+def _problems(record: SpfRecord) -> Iterator[Finding]:
+    """A finding a kind of flaw, with all terms that have it."""
+    groups: dict[str, list[Problem]] = {}
+    for problem in record.problems:
+        code = CODES[problem.flaw]
+        if problem.flaw is Flaw.MODIFIER and _mistyped(problem.term):
+            code = "spf.modifier.mistyped"
+        groups.setdefault(code, []).append(problem)
+    for code, problems in groups.items():
         yield Finding(
-            "spf.lookups.exceeded",
-            domain,
-            (*seen, f"{beyond[0].text} is look-up {beyond[0].lookup}"),
-            domain=domain,
-            lookups=record.lookups,
-            limit=MAX_LOOKUPS,
-            beyond=[f"{t.text} (look-up {t.lookup})" for t in beyond if t.domain == domain] or [beyond[0].text],
-            unreachable_networks=record.unreachable(),
-            envelope_domains=[domain, *envelope],
-            flattened=_flattened(record),
+            code,
+            record.domain,
+            tuple(dict.fromkeys(f"DNS TXT {p.domain}" for p in problems)),
+            domain=record.domain,
+            terms=[p.term for p in problems],
+            names=list(dict.fromkeys(p.what for p in problems)),
+            error="; ".join(map(str, problems)),
+            lost_networks=_behind(record, problems[0]) if problems[0].flaw.breaks else [],
         )
-    if record.voids > MAX_VOIDS:
-        sound = False
-        voids = [t.text for t in record.terms if t.void]
-        yield Finding("spf.voids.exceeded", domain, seen, domain=domain, voids=record.voids, terms=voids)
-    if record.error:
-        sound = False
-        yield Finding("spf.syntax.invalid", domain, seen, domain=domain, error=record.error)
-    if record.all in ("+all", "?all"):
-        sound = False
-        yield Finding("spf.all.pass", domain, seen, domain=domain, all=record.all)
-    if record.unknown:
-        yield Finding("spf.unknown", domain, seen, domain=domain, why=f"no answer for {', '.join(record.unknown)}")
-    elif sound:
-        yield Finding("spf.ok", domain, seen, domain=domain, lookups=record.lookups)
 
 
-def _flattened(record: SpfRecord) -> str:
-    """The record with the include that costs most replaced by its networks, still ending in its own `all`."""
-    own = [t for t in record.terms if t.depth == 0]
-    cost = {t.text: sum(x.lookup > 0 for x in record.terms if _under(x.path, t.text)) + 1 for t in own if t.lookup}
-    lookups, gone = record.lookups, set[str]()
-    for text in sorted(cost, key=lambda t: cost[t], reverse=True):
-        if lookups <= MAX_LOOKUPS or not text.startswith("include:"):
-            continue
-        networks = [n for x in record.terms if _under(x.path, text) for n in x.networks]
-        if networks and len(networks) <= 12:
-            gone.add(text)
-            lookups -= cost[text]
-    parts = []
-    for term in own:
-        if term.text in gone:
-            nets = dict.fromkeys(n for x in record.terms if _under(x.path, term.text) for n in x.networks)
-            parts += [f"ip{6 if ':' in n else 4}:{n.removesuffix('/32').removesuffix('/128')}" for n in nets]
-        else:
-            parts.append(term.text)
-    return " ".join(["v=spf1", *parts])
+def _mistyped(term: str) -> str:
+    """The mechanism or modifier that an unknown modifier was probably meant to be."""
+    name = term.partition("=")[0].lower()
+    return next(iter(difflib.get_close_matches(name, [*sorted(MECHANISMS - {"a"}), "redirect", "exp"], 1, 0.75)), "")
 
 
-def _under(path: tuple[str, ...], term: str) -> bool:
-    return len(path) > 1 and term.lower() == f"include:{path[1]}"
+def _behind(record: SpfRecord, problem: Problem) -> list[str]:
+    """The networks that are authorised behind a term for which receivers answer permerror."""
+    if problem.flaw is Flaw.SYNTAX:
+        return record.networks()
+    at = next((i for i, t in enumerate(record.terms) if (t.domain, t.text) == (problem.domain, problem.term)), 0)
+    behind = {id(t) for t in record.terms[at:]}
+    return [n for _, t in record.passing() if id(t) in behind for n in t.networks]
+
+
+def _everyone(record: SpfRecord) -> Iterator[Finding]:
+    domain, seen = record.domain, _seen(record)
+    whole = [t for _, t in record.passing() if t.name == "all" or set(_WHOLE) & set(t.networks)]
+    if whole:
+        facts = {"all": f"+{whole[0].text.lstrip('+')}", "where": whole[0].domain}
+        yield Finding("spf.all.pass", domain, (f"DNS TXT {whole[0].domain}",), domain=domain, **facts)
+    elif record.all == "?all":
+        yield Finding("spf.all.neutral", domain, seen, domain=domain)
+    wide = [n for _, t in record.passing() if not foreign(record, t) for n in t.networks if broad(n)]
+    if wide := [n for n in wide if n not in _WHOLE]:
+        yield Finding("spf.network.broad", domain, seen, domain=domain, networks=wide)
+
+
+def _size(record: SpfRecord) -> Iterator[Finding]:
+    domain, size = record.domain, max(len(r.encode()) for r in record.records)
+    if size > MAX_RECORD:
+        yield Finding("spf.record.long", domain, _seen(record), domain=domain, size=size, limit=MAX_RECORD)
+    elif record.size > MAX_ANSWER:
+        yield Finding("spf.answer.large", domain, _seen(record), domain=domain, size=record.size, limit=MAX_ANSWER)

@@ -1,0 +1,41 @@
+"""Whose a name is: its organizational domain by the Public Suffix List, and the service behind an SPF include.
+
+RFC 7489 section 3.2 (organizational domain). Services stand in `data/spf_owners.toml`, each with source and date.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+from publicsuffixlist import PublicSuffixList
+
+
+@cache
+def _suffixes(only_icann: bool) -> PublicSuffixList:
+    return PublicSuffixList(only_icann=only_icann)
+
+
+def organization(name: str) -> str:
+    """The organizational domain of a name; the name itself where it is a public suffix."""
+    name = name.lower().rstrip(".")
+    return _suffixes(False).privatesuffix(name) or name
+
+
+def registered(name: str) -> str:
+    """The domain that somebody must have registered for a name to exist; "" below a suffix that no registry sells."""
+    return _suffixes(True).privatesuffix(name.lower().rstrip("."), accept_unknown=False) or ""
+
+
+@cache
+def _services() -> dict[str, str]:
+    raw = tomllib.loads((resources.files("smtplab") / "data" / "spf_owners.toml").read_text("utf-8"))
+    return {row["suffix"]: row["service"] for row in raw["owners"]}
+
+
+def service(name: str) -> str:
+    """The service behind an include, by the longest suffix of its name that is known; "" for an unknown one."""
+    labels = name.lower().rstrip(".").split(".")
+    known = _services()
+    return next((known[s] for i in range(len(labels)) if (s := ".".join(labels[i:])) in known), "")
