@@ -16,8 +16,7 @@ import pandas as pd
 from smtplab import authentication, markup, names
 from smtplab.authentication import AuthEvidence
 from smtplab.authentication.collect import ask as ask_authentication
-from smtplab.authentication.dmarc import Discovery, Dmarc
-from smtplab.authentication.dmarc_record import Policy
+from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf_record import SpfRecord
 from smtplab.casefile import domain_name
 from smtplab.findings import Findings, Severity
@@ -155,8 +154,7 @@ async def ask(
 
 def unknown(domain: str, why: str) -> DomainReport:
     """The report of a domain of which nothing could be learnt."""
-    nothing = Discovery("", None, (Policy.UNKNOWN,) * 3, why)
-    spf, dmarc = SpfRecord(domain, State.UNKNOWN, why=why), Dmarc(domain, nothing, nothing)
-    published = AuthEvidence((domain,), (), (spf,), (), (dmarc,), ())
+    spf = SpfRecord(domain, State.UNKNOWN, why=why)
+    published = AuthEvidence((domain,), (), (spf,), (), (Dmarc.unknown(domain, why),), ())
     routed = NamesEvidence((DnsAnswer(domain, "MX", State.UNKNOWN, why=why),), (), (), ())
     return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))

@@ -107,6 +107,12 @@ class Dmarc:
     exists: bool | None = None
     targets: tuple[ReportTarget, ...] = ()
 
+    @classmethod
+    def unknown(cls, domain: str, why: str) -> Dmarc:
+        """Nothing could be learnt of a domain."""
+        nothing = Discovery("", None, (Policy.UNKNOWN,) * 3, why)
+        return cls(domain[:255], nothing, nothing)
+
     def __repr__(self) -> str:
         told = self.walked.why or (", ".join(self.policy) if self.policy else "no DMARC")
         return f"Dmarc({self.domain}: {told}{'; differs by RFC 7489' if self.differs else ''})"
@@ -302,8 +308,7 @@ def _listed(domain: str, steps: Steps) -> DmarcRecord | Policy:
 async def collect(network: Network, domain: str) -> Dmarc:
     """The DMARC policy that governs mail with this From domain, by both standards."""
     if not (name := ascii_name(domain)):
-        nothing = Discovery("", None, (Policy.UNKNOWN,) * 3, "not a domain name")
-        return Dmarc(domain[:255], nothing, nothing)
+        return Dmarc.unknown(domain, "not a domain name")
     steps = await ask(network, name)
     if (org := registered(name)) not in steps:
         steps = {**steps, org: _step(org, await query(network, f"_dmarc.{org}", "TXT"))}
