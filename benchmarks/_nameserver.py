@@ -25,6 +25,8 @@ import dns.rrset
 
 Records = dict[str, list[tuple[str, str]]]
 
+KEY = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+"""Of RFC 8463."""
 PROVIDERS = 10
 """Mailbox and sending providers, shared by the domains as in life."""
 ZONE_SERVERS = ("127.53.0.1", "127.53.0.2")
@@ -32,7 +34,7 @@ ZONE_SERVERS = ("127.53.0.1", "127.53.0.2")
 
 
 def world(count: int) -> tuple[list[str], Records]:
-    """`count` domains and all records: half with their own MX, half with a provider's; SPF with includes; DMARC."""
+    """`count` domains and all records: half with their own MX, half with a provider's; SPF with includes, DKIM, DMARC."""
     names = [f"d{n:05d}.example" for n in range(count)]
     records: Records = {}
 
@@ -66,6 +68,8 @@ def world(count: int) -> tuple[list[str], Records]:
             put(name, ("MX", f"10 mx.{name}."))
             put(name, ("TXT", f'"v=spf1 ip4:{own} a mx include:_spf.{send} ~all"'))
             host(f"mx.{name}", own)
+        if n % 5 < 2:
+            put(f"{('selector1', 's1', 'google')[n % 3]}._domainkey.{name}", ("TXT", f'"{KEY}"'))
         if n % 10 < 7:
             to = f"{name}@reports.example" if n % 3 else f"dmarc@{name}"
             policy = ("none", "quarantine", "reject")[n % 3]

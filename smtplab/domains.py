@@ -16,7 +16,6 @@ import pandas as pd
 from smtplab import authentication, markup, names
 from smtplab.authentication import AuthEvidence
 from smtplab.authentication.collect import ask as ask_authentication
-from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf_record import SpfRecord
 from smtplab.casefile import domain_name
 from smtplab.findings import Findings, Severity
@@ -24,8 +23,12 @@ from smtplab.inventory import merge
 from smtplab.names import NamesEvidence
 from smtplab.names.collect import NULL_MX
 from smtplab.net import Network
-from smtplab.net.dns import DnsAnswer, State
+from smtplab.net.dns import State
 from smtplab.tables import Sighting
+
+MAX_ADDRESSES = 50
+"""Of a host, and characters of a title, in an object for scripts: records of strangers must not make it huge."""
+MAX_TITLE = 1_000
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,12 @@ class DomainReport:
                 "state": str(mx.state),
                 "null": mx.records == NULL_MX,
                 "hosts": [
-                    {"name": h.name, "preference": h.preference, "addresses": [*h.addresses, *h.hidden]}
+                    {"name": h.name, "preference": h.preference, "addresses": [*h.addresses, *h.hidden][:MAX_ADDRESSES]}
                     for h in sorted(self.names.hosts, key=lambda h: (h.preference, h.name))
                 ],
             },
             "findings": [
-                {"code": f.code, "severity": str(f.severity), "subject": f.subject, "title": f.title}
+                {"code": f.code, "severity": str(f.severity), "subject": f.subject, "title": f.title[:MAX_TITLE]}
                 for f in self.findings
             ],
         }
@@ -111,7 +114,7 @@ def verdict(row: Mapping[str, Any]) -> dict[str, str]:
         "domain": row["domain"],
         "spf": _word(found, "spf."),
         "dkim": _word(found, "dkim."),
-        "dmarc": dmarc["policy"] or ("unknown" if dmarc["state"] == State.UNKNOWN else "record missing"),
+        "dmarc": dmarc["policy"] or "record missing",
         "mx": takes,
         # What nobody knows is not fine.
         "worst": "unknown" if unknown and worst in (Severity.INFO, Severity.OK) else worst,
@@ -149,12 +152,4 @@ async def ask(
     published, routed = await asyncio.gather(
         ask_authentication(network, inventory, guess), names.ask(network, inventory, propagation=propagation)
     )
-    return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))
-
-
-def unknown(domain: str, why: str) -> DomainReport:
-    """The report of a domain of which nothing could be learnt."""
-    spf = SpfRecord(domain, State.UNKNOWN, why=why)
-    published = AuthEvidence((domain,), (), (spf,), (), (Dmarc.unknown(domain, why),), ())
-    routed = NamesEvidence((DnsAnswer(domain, "MX", State.UNKNOWN, why=why),), (), (), ())
     return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))

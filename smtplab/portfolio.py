@@ -12,17 +12,16 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar, cast
 
 import pandas as pd
 
 from smtplab import domains
 from smtplab.casefile import domain_name
 from smtplab.domains import DomainReport, verdict
-from smtplab.errors import CaseError
+from smtplab.errors import CaseError, SmtplabError
 from smtplab.net import Network
 from smtplab.net.dns import State
 from smtplab.tape import MAX_LINE
@@ -36,7 +35,7 @@ MAX_NAME = 1_000
 MAX_TOLD = 20
 
 Row = Mapping[str, Any]
-Ask = Callable[[str], Awaitable[DomainReport]]
+T = TypeVar("T")
 
 
 @dataclass
@@ -97,33 +96,34 @@ def examine(
     At most `concurrency` domains are in flight, and as many finished reports wait for whoever takes them. A domain
     that takes longer than `deadline` seconds is reported with what is known by then.
     """
-    ask = partial(domains.ask, network, selectors=selectors, guess=guess, propagation=propagation)
-    return stream(network, names, partial(_within, deadline, ask), concurrency)
+
+    async def ask(name: str) -> DomainReport:
+        try:
+            async with network.deadline(deadline):
+                return await domains.ask(network, name, selectors, guess=guess, propagation=propagation)
+        except Exception as e:
+            what = f"a mistake of smtplab's, {type(e).__name__}: {e}"
+            raise SmtplabError(what, where=name, do="Report it; without this domain the run goes on") from e
+
+    return stream(network, names, ask, concurrency)
 
 
-async def _within(deadline: float, ask: Ask, name: str) -> DomainReport:
-    try:
-        return await asyncio.wait_for(ask(name), deadline)
-    except TimeoutError:
-        return domains.unknown(name, f"no answer within {deadline:g} seconds")
-
-
-def stream(network: Network, names: Sequence[str], ask: Ask, concurrency: int) -> Iterator[DomainReport]:
+def stream(network: Network, names: Sequence[str], ask: Callable[[str], Awaitable[T]], concurrency: int) -> Iterator[T]:
     """What `ask` gives for each name, in the order of finishing; leaving the iterator stops the work."""
     left = iter(names)
-    finished: asyncio.Queue[DomainReport | BaseException] = asyncio.Queue(concurrency)
+    finished: asyncio.Queue[tuple[T | None, BaseException | None]] = asyncio.Queue(concurrency)
 
     async def work() -> None:
         for name in left:
             try:
-                await finished.put(await ask(name))
+                await finished.put((await ask(name), None))
             except Exception as e:  # Not lost in a task that nobody awaits.
-                await finished.put(e)
+                await finished.put((None, e))
 
     async def start() -> list[asyncio.Task[None]]:
         return [asyncio.create_task(work()) for _ in range(min(concurrency, len(names)))]
 
-    async def take() -> list[DomainReport | BaseException]:
+    async def take() -> list[tuple[T | None, BaseException | None]]:
         # All there is at once: each turn between two threads costs milliseconds.
         made = [await finished.get()]
         while not finished.empty():
@@ -136,17 +136,17 @@ def stream(network: Network, names: Sequence[str], ask: Ask, concurrency: int) -
         await asyncio.gather(*workers, return_exceptions=True)
         with suppress(asyncio.QueueFull):
             # For a `take` that waits on, when Ctrl-C came while it did.
-            finished.put_nowait(asyncio.CancelledError())
+            finished.put_nowait((None, None))
 
     workers = network.run(start())
     try:
         count = 0
         while count < len(names):
-            for report in network.run(take()):
-                if isinstance(report, BaseException):
-                    raise report
+            for result, error in network.run(take()):
+                if error:
+                    raise error
                 count += 1
-                yield report
+                yield cast("T", result)
     finally:
         network.run(stop())
 

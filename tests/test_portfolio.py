@@ -18,8 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtplab import domains, portfolio
-from smtplab.domains import DomainReport
+from smtplab import portfolio
 from smtplab.net import Network
 from smtplab.portfolio import Names, Rows
 from tests.authentication.dnsserver import Zone, network, serve, txt
@@ -99,13 +98,13 @@ def test_each_domain_is_reported_once_and_a_dead_one_costs_its_deadline() -> Non
 def test_no_more_are_in_flight_than_allowed_and_none_is_begun_that_nobody_takes() -> None:
     flying, most, begun = 0, 0, 0
 
-    async def ask(name: str) -> DomainReport:
+    async def ask(name: str) -> str:
         nonlocal flying, most, begun
         flying, begun = flying + 1, begun + 1
         most = max(most, flying)
         await asyncio.sleep(0.001)
         flying -= 1
-        return domains.unknown(name, "not asked")
+        return name
 
     net = Network.without_case()
     assert len(list(portfolio.stream(net, names(100), ask, 7))) == 100
@@ -123,21 +122,26 @@ def test_no_more_are_in_flight_than_allowed_and_none_is_begun_that_nobody_takes(
 
 
 def test_a_mistake_in_one_domain_is_not_swallowed() -> None:
-    async def ask(name: str) -> DomainReport:
+    async def ask(name: str) -> str:
         raise ZeroDivisionError(name)
 
     with pytest.raises(ZeroDivisionError, match="d0"):
         list(portfolio.stream(Network.without_case(), names(3), ask, 2))
 
 
-def row(name: str, why: str = "", mark: int = 0) -> dict[str, object]:
-    if why:
-        return domains.unknown(name, why).as_dict()
-    made = domains.unknown(name, "").as_dict()
-    for key in ("spf", "dmarc", "mx"):
-        made[key]["state"] = "absent"
-    made["spf"]["lookups"] = mark
-    return made
+def row(name: str, mark: int = 0, state: str = "absent") -> dict[str, object]:
+    spf = {"record": None, "lookups": mark, "void_lookups": 0, "all": None, "state": state}
+    policies = ("policy", "subdomain_policy", "nonexistent_policy")
+    dmarc = dict.fromkeys(("record", *policies, "organizational_domain", "psl_organizational_domain"))
+    return {
+        "domain": name,
+        "exists": False,
+        "spf": spf,
+        "dkim": [],
+        "dmarc": {"state": "absent", **dmarc},
+        "mx": {"state": "absent", "null": False, "hosts": []},
+        "findings": [],
+    }
 
 
 def read(file: Path) -> list[tuple[str, int]]:
@@ -150,7 +154,7 @@ def test_rows_are_found_again_and_what_was_cut_or_unknown_is_asked_again(tmp_pat
     cut = json.dumps(row("d.example"))
     part = [
         row("b.example", mark=2),
-        row("c.example", why="timeout"),
+        row("c.example", state="unknown"),
         {"domain": "e.example"},
         ["?"],
         row("a.example", mark=3),
@@ -170,7 +174,7 @@ def test_rows_are_found_again_and_what_was_cut_or_unknown_is_asked_again(tmp_pat
 def test_a_table_has_a_row_a_domain(tmp_path: Path) -> None:
     with Rows(tmp_path / "rows.csv") as rows:
         rows.put(row("b.example", mark=2))
-        rows.put(row("a.example", why="timeout"))
+        rows.put(row("a.example", state="unknown"))
         frame = rows.frame(["a.example", "b.example"])
     assert frame["domain"].tolist() == ["a.example", "b.example"]
     assert frame["worst"].tolist()[0] == "unknown"
