@@ -268,15 +268,17 @@ def _fingerprint(path: Path) -> bytes:
 def _settings(folder: Path, file: CaseFile) -> NetworkSettings:
     section = file.network
     own = {h.name for h in file.hosts if h.own} | {a for h in file.hosts if h.own for a in h.addresses}
-    trust = folder / section.trust if section.trust else None
-    if trust and not trust.is_file():
-        raise CaseError(f"network.trust names {section.trust}, which is not there", where=folder / "case.toml")
+    for key in ("trust", "trust_anchor"):
+        named = getattr(section, key)
+        if named and not (folder / named).is_file():
+            raise CaseError(f"network.{key} names {named}, which is not there", where=folder / "case.toml")
     return NetworkSettings(
         resolver=section.resolver,
         connections=section.connections,
         timeout=section.timeout,
         public=section.public,
-        trust=trust,
+        trust=folder / section.trust if section.trust else None,
+        anchor=folder / section.trust_anchor if section.trust_anchor else None,
         own=frozenset(own),
         lab=file.lab,
         intrusive=section.intrusive,

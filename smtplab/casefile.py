@@ -76,6 +76,7 @@ class NetworkSection:
     timeout: float = 5.0
     public: tuple[str, ...] = ()
     trust: str = ""
+    trust_anchor: str = ""
     probe: bool = True
     intrusive: bool = False
 
@@ -236,6 +237,7 @@ def _network(section: _Section) -> NetworkSection:
         timeout=float(section.take("timeout", float, blank.timeout)),
         public=section.texts("public"),
         trust=section.take("trust", str, ""),
+        trust_anchor=section.take("trust_anchor", str, ""),
         probe=section.take("probe", bool, True),
         intrusive=section.take("intrusive", bool, False),
     )
@@ -335,6 +337,7 @@ connections = 12                    # at most so many connections to one address
 timeout = 5.0                       # seconds
 # resolver = "127.0.0.1:53"         # default: this machine's
 # intrusive = true                  # record relay, injection and smuggling tests of hosts with own = true
+# trust_anchor = "sources/root.key" # DNSSEC keys (DNSKEY or DS) to check signatures with; default: believe the resolver
 
 # [[hosts]]                         # your servers; own = true allows probes that look like an attack
 # name = "mx1.{domain}"

@@ -52,8 +52,9 @@ class NetworkSettings:
     `resolver` is HOST:PORT (empty: the machine's own), `connections` the budget for each address and port,
     `concurrency` how many questions are out at once, `timeout` seconds a server may take for an answer, `public`
     networks that count as public in this case (documentation ranges in a lab), `trust` a PEM file of certificate
-    authorities (none: the certifi-like system store), `own` names and addresses the analyst may probe as a stranger
-    would not, `intrusive` whether a recording does.
+    authorities (none: the certifi-like system store), `anchor` a file of DNSSEC trust anchors (none: the resolver is
+    believed), `own` names and addresses the analyst may probe as a stranger would not, `intrusive` whether a
+    recording does.
     """
 
     resolver: str = ""
@@ -62,6 +63,7 @@ class NetworkSettings:
     timeout: float = 5.0
     public: tuple[str, ...] = ()
     trust: Path | None = None
+    anchor: Path | None = None
     own: frozenset[str] = frozenset()
     lab: bool = False
     intrusive: bool = False

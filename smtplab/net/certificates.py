@@ -27,7 +27,8 @@ EXPIRED, NOT_YET, SELF_SIGNED, INCOMPLETE = 10, 9, (18, 19), (20, 21)
 MIN_RSA, MIN_EC = 2048, 224
 """Bits; NIST SP 800-131A allows nothing shorter, and OpenSSL's default security level refuses it."""
 WEAK_HASHES = ("md5", "sha1")
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What the library raises for a certificate that is none, or one it does not know."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def read_leaf(der: bytes) -> Certificate | None:
             common_name="".join(str(a.value).lower() for a in cert.subject.get_attributes_for_oid(NameOID.COMMON_NAME)),
             **_extensions(cert),
         )
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

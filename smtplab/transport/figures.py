@@ -1,11 +1,16 @@
-"""Figure of transport: how much life each certificate has left."""
+"""Figures of transport: how much life each certificate has left, and what protects mail to each MX."""
 
 from __future__ import annotations
 
+import textwrap
+
+import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import theme
-from smtplab.transport.collect import TransportEvidence
+from smtplab.transport.dane import DaneState
+from smtplab.transport.evidence import TransportEvidence
+from smtplab.transport.protection import LOST, NO, NONE, OPEN, PLAIN, PROTECTED, UNKNOWN, YES, protection
 
 
 def lifetimes(evidence: TransportEvidence) -> go.Figure:
@@ -47,3 +52,64 @@ def lifetimes(evidence: TransportEvidence) -> go.Figure:
         x="validity; the dashed line is the day of this judgement",
         height=150 + 34 * len(hosts),
     )
+
+
+_GOOD = (YES, "valid", "enforce", DaneState.WORKS, PROTECTED)
+_HALF = ("testing", DaneState.UNUSABLE, OPEN)
+_NEUTRAL = (UNKNOWN, NONE, DaneState.ABSENT, "none")
+_OPTIONAL = ("REQUIRETLS", "DANE", "MTA-STS", "TLS-RPT")
+
+
+def protections(evidence: TransportEvidence) -> go.Figure:
+    """A row a domain and MX, a column a means of protection, in words; colour says whether it holds."""
+    table = protection(evidence)
+    if table.empty:
+        return theme.missing("No MX is known", "The recording names no mail exchanger of our domains.")
+    shown = list(table.columns[2:])
+    rows = [f"{mx}<br>for {domain}" for domain, mx in zip(table["domain"], table["mx"], strict=True)]
+    words = table[shown].to_numpy().tolist()
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[_level(column, word) for column, word in zip(shown, line, strict=True)] for line in words],
+            x=shown,
+            y=rows,
+            text=[["<br>".join(textwrap.wrap(word, 16)) for word in line] for line in words],
+            texttemplate="%{text}",
+            hoverinfo="skip",
+            zmin=0,
+            zmax=1,
+            colorscale=[
+                [0, theme.colour("lost")],
+                [1 / 3, theme.colour("late")],
+                [2 / 3, theme.colour("muted")],
+                [1, theme.colour("accepted")],
+            ],
+            showscale=False,
+            xgap=3,
+            ygap=3,
+        )
+    )
+    figure.update_layout(yaxis={"autorange": "reversed"}, xaxis={"side": "top"})
+    good = int((table["mail is"] == PROTECTED).sum())
+    title = f"Mail to {good} of {len(table)} MX cannot be read on its way" if good else _worst(table)
+    alt = "; ".join(
+        f"{row.replace('<br>', ' ')}: " + ", ".join(f"{c} {w}" for c, w in zip(shown, line, strict=True))
+        for row, line in zip(rows, words, strict=True)
+    )
+    return theme.finish(figure, title=title, alt=alt, height=150 + 64 * len(rows))
+
+
+def _level(column: str, word: str) -> float:
+    """1 it holds, 2/3 it does not apply or is not known, 1/3 half, 0 it is missing or broken."""
+    if word in _GOOD:
+        return 1.0
+    if word in _NEUTRAL or (word == NO and column == "REQUIRETLS"):
+        return 2 / 3
+    return 1 / 3 if word in _HALF or (word == NO and column in _OPTIONAL) else 0.0
+
+
+def _worst(table: pd.DataFrame) -> str:
+    for state in (LOST, PLAIN, OPEN):
+        if count := int((table["mail is"] == state).sum()):
+            return f"Mail to {count} of {len(table)} MX is {state}"
+    return f"Whether mail to {len(table)} MX is protected is not known"

@@ -1,4 +1,4 @@
-"""MTA-STS, RFC 8461: a domain's promise that its MX offer TLS with a valid certificate; and TLS-RPT, RFC 8460."""
+"""MTA-STS, RFC 8461: a domain's promise that its MX offer TLS with a valid certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ MAX_AGE = 31_557_600
 """Seconds; the most a policy may ask for (section 3.2)."""
 _TXT = re.compile(r"v=STSv1[ \t]*;")
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
-_RPT = re.compile(r"v=TLSRPTv1[ \t]*;")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Policy:
     """What a domain promises.
 
     `state`: whether a policy is announced; `id` its TXT record's; `error` why senders cannot use it; `why` why it is
-    unknown; `report`: whether TLS reports are asked for, at `rua`.
+    unknown; `media_type` as the file was served.
     """
 
     domain: str
@@ -48,8 +47,16 @@ class Policy:
     file: PolicyFile = field(default_factory=PolicyFile)
     error: str = ""
     why: str = ""
-    report: State = State.UNKNOWN
-    rua: str = ""
+    media_type: str = ""
+
+    @property
+    def mode(self) -> str:
+        """enforce, testing or none as senders follow it; "" where they have no policy."""
+        return "" if self.error else self.file.mode
+
+    def promises(self, host: str) -> bool:
+        """Whether a sender delivers to this host only over TLS with a valid certificate."""
+        return self.mode == "enforce" and self.file.names(host)
 
 
 def parse(body: str) -> PolicyFile:
@@ -74,24 +81,20 @@ def parse(body: str) -> PolicyFile:
 
 
 async def collect(network: Network, domain: str, at: datetime) -> Policy:
-    """The policy of a domain, its certificate judged at a time, and whether the domain asks for TLS reports."""
+    """The policy of a domain, its certificate judged at a time."""
     txt = await query(network, f"_mta-sts.{domain}", "TXT")
-    rpt = await query(network, f"_smtp._tls.{domain}", "TXT")
-    asks = [r for r in rpt.records if _RPT.match(r)]
-    report = rpt.state if rpt.state is State.UNKNOWN else State.PRESENT if len(asks) == 1 else State.ABSENT
-    rua = _fields(asks[0]).get("rua", "") if len(asks) == 1 else ""
-    policy = Policy(domain, txt.state, why=txt.why, report=report, rua=rua)
     if txt.state is State.UNKNOWN:
-        return policy
+        return Policy(domain, State.UNKNOWN, why=txt.why)
     announced, error = _announced(txt)
     if not announced:
-        return Policy(domain, State.PRESENT if error else State.ABSENT, error=error, report=report, rua=rua)
+        return Policy(domain, State.PRESENT if error else State.ABSENT, error=error)
     got = await fetch(network, f"https://mta-sts.{domain}/.well-known/mta-sts.txt")
     if got.why:
-        return Policy(domain, State.UNKNOWN, announced, why=got.why, report=report, rua=rua)
+        return Policy(domain, State.UNKNOWN, announced, why=got.why)
     file = parse(got.body)
     error = _unusable(got, f"mta-sts.{domain}", at, network) or "; ".join(file.problems)
-    return Policy(domain, State.PRESENT, announced, file, error, report=report, rua=rua)
+    media_type = got.media_type.partition(";")[0].strip().lower()
+    return Policy(domain, State.PRESENT, announced, file, error, media_type=media_type)
 
 
 def _announced(txt: DnsAnswer) -> tuple[str, str]:
@@ -121,4 +124,6 @@ def _unusable(got: Fetched, host: str, at: datetime, network: Network) -> str:
         return f"the certificate of {host}: {verdict.text}"
     if leaf is None or not leaf.covers(host):
         return f"the certificate does not name {host}"
+    if 300 <= got.status < 400:
+        return f"HTTP status {got.status}: senders follow no redirect"
     return "" if got.status == 200 else f"HTTP status {got.status}"

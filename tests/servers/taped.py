@@ -87,6 +87,8 @@ class Answers:
     ports: Mapping[tuple[str, int], str] = field(default_factory=dict)
     own: bool = False
     intrusive: bool = False
+    more: tuple[tuple[Question, Value], ...] = ()
+    """Any other answers; they replace those above."""
 
 
 def case(folder: Path, answers: Answers, authority: Authority) -> Case:
@@ -134,7 +136,7 @@ def _entries(answers: Answers) -> list[tuple[Question, Value]]:
     if answers.policy is not None:
         url = f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt"
         made.append((Question.of("https", url, {}), answers.policy))
-    return made
+    return [*made, *answers.more]
 
 
 def _six(host: str) -> str:

@@ -26,7 +26,7 @@ HOUSE = AUTHORITY.issue(f"mta-sts.{DOMAIN}")
 def policy(
     mode: str = "enforce", mx: str = MX, issued: Issued = HOUSE, status: int = 200, **more: Any
 ) -> dict[str, Any]:
-    body = f"version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n"
+    body = f"version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 604800\n"
     return {"status": status, "body": body, "type": "text/plain", "tls": facts(issued), **more}
 
 
@@ -125,7 +125,7 @@ POLICIES: dict[str, tuple[dict[str, list[str] | str], Value | None, str]] = {
     "a wildcard": (ANNOUNCED, policy(mx=f"*.{DOMAIN}"), "ok"),
     "MX not named": (ANNOUNCED, policy(mx="old.test.example"), "mx_not_listed"),
     "MX not named while testing": (ANNOUNCED, policy("testing", "old.test.example"), "mx_not_listed_testing"),
-    "switched off": (ANNOUNCED, policy("none", "old.test.example"), "ok"),
+    "switched off": (ANNOUNCED, policy("none", "old.test.example"), "off"),
     "no record": ({}, None, "absent"),
     "another record": ({STS: ["v=spf1 -all"]}, None, "absent"),
     "two records": ({STS: ["v=STSv1; id=1", "v=STSv1; id=2"]}, None, "broken"),
@@ -163,7 +163,7 @@ def test_an_unlisted_mx_under_enforce_is_inbound_and_its_record_is_the_line_to_a
 REPORTS: list[tuple[list[str] | str, set[str]]] = [
     (["v=TLSRPTv1; rua=mailto:a@test.example"], {"transport.tls_reporting.ok"}),
     ([], {"transport.tls_reporting.absent"}),
-    (["v=TLSRPTv1; rua=mailto:a@b.example", "v=TLSRPTv1; rua=mailto:c@d.example"], {"transport.tls_reporting.absent"}),
+    (["v=TLSRPTv1; rua=mailto:a@b.example", "v=TLSRPTv1; rua=mailto:c@d.example"], {"transport.tls_reporting.broken"}),
     ("SERVFAIL", set()),
 ]
 

@@ -1,0 +1,175 @@
+"""Is a DNS answer signed all the way from a key we hold? Local validation, RFC 4033 to 4035, with dnspython.
+
+A resolver's AD bit is worth as much as the resolver and the way to it; where the case gives a trust anchor, the
+signatures are checked here, at the case's time. Only answers that exist are proved: that a name or type is absent
+(NSEC) is not.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import dns.asyncquery
+import dns.dnssec
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+import dns.zonefile
+
+from smtplab.errors import CaseError
+from smtplab.net import Network, Unknown
+from smtplab.net.dns import _servers
+
+MAX_KEYS = 20
+"""Keys or signatures of one set that are tried: more would let a stranger's zone burn our time (CVE-2023-50387)."""
+Anchors = Mapping[dns.name.Name, dns.rrset.RRset]
+
+
+class Security(StrEnum):
+    """What is proved of an answer, in the words of RFC 4035 section 4.3."""
+
+    SECURE = "secure"
+    """Signed, from the anchor down."""
+    INSECURE = "insecure"
+    """It carries no signature, or none that begins at an anchor of ours."""
+    BOGUS = "bogus"
+    """It is signed, and the signature does not hold: forged, expired, or a broken zone."""
+    UNKNOWN = "unknown"
+    """The records for it could not be had."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome, and why where it is not secure."""
+
+    security: Security
+    why: str = ""
+
+
+class _Unproved(Exception):
+    def __init__(self, security: Security, why: str) -> None:
+        self.proof = Proof(security, why)
+        super().__init__(why)
+
+
+def read_anchors(path: Path) -> Anchors:
+    """DNSKEY or DS records in a file of presentation format, as unbound-anchor writes it; raises CaseError."""
+    try:
+        found = dns.zonefile.read_rrsets(path.read_text("utf-8"), rdclass=None, default_ttl=3600)
+    except (OSError, UnicodeDecodeError, dns.exception.DNSException, ValueError) as e:
+        raise CaseError(f"no trust anchor can be read: {e}"[:200], where=path.name) from e
+    kept = {r.name: r for r in found if r.rdtype in (dns.rdatatype.DNSKEY, dns.rdatatype.DS)}
+    if not kept:
+        raise CaseError("it holds no DNSKEY and no DS record", where=path.name)
+    return kept
+
+
+async def prove(network: Network, name: str, rtype: str, anchors: Anchors, at: datetime) -> Proof:
+    """Validate the answer to a name and type at a time; never raises for what a zone publishes."""
+    try:
+        owner = dns.name.from_text(name)
+        rrset, signatures = await _signed(network, owner, rtype)
+        signer = signatures[0].signer
+        keys = await _keys(network, signer, anchors, at)
+        _validate(rrset, signatures, signer, keys, at)
+    except _Unproved as e:
+        return e.proof
+    except (dns.exception.DNSException, ValueError) as e:
+        return Proof(Security.UNKNOWN, f"{type(e).__name__}: {e}"[:200])
+    return Proof(Security.SECURE)
+
+
+async def _keys(network: Network, zone: dns.name.Name, anchors: Anchors, at: datetime) -> dns.rrset.RRset:
+    """The keys of a zone, trusted because an anchor or the signed DS records of its parent name one of them."""
+    rrset, signatures = await _signed(network, zone, "DNSKEY")
+    if zone in anchors:
+        named = anchors[zone]
+    elif zone == dns.name.root or not any(zone.is_subdomain(a) for a in anchors):
+        raise _Unproved(Security.INSECURE, f"no trust anchor leads to {zone}")
+    else:
+        named, above = await _signed(network, zone, "DS")
+        parent = above[0].signer
+        if parent == zone or not zone.is_subdomain(parent):
+            raise _Unproved(Security.BOGUS, f"DS of {zone} is signed by {parent}")
+        _validate(named, above, parent, await _keys(network, parent, anchors, at), at)
+    trusted = [key for key in list(rrset)[:MAX_KEYS] if _named(zone, key, named)]
+    if not trusted:
+        raise _Unproved(Security.BOGUS, f"no key of {zone} is the one its parent or the anchor names")
+    _validate(rrset, signatures, zone, dns.rrset.from_rdata_list(zone, rrset.ttl, trusted), at)
+    return rrset
+
+
+def _named(zone: dns.name.Name, key: Any, named: dns.rrset.RRset) -> bool:
+    if named.rdtype == dns.rdatatype.DNSKEY:
+        return key in named
+    for ds in list(named)[:MAX_KEYS]:
+        try:
+            if dns.dnssec.make_ds(zone, key, ds.digest_type, validating=True) == ds:
+                return True
+        except (dns.exception.DNSException, ValueError):
+            continue
+    return False
+
+
+def _validate(
+    rrset: dns.rrset.RRset, signatures: list[Any], signer: dns.name.Name, keys: dns.rrset.RRset, at: datetime
+) -> None:
+    if not rrset.name.is_subdomain(signer):
+        raise _Unproved(Security.BOGUS, f"{rrset.name} is signed by {signer}")
+    usable = dns.rrset.from_rdata_list(signer, keys.ttl, list(keys)[:MAX_KEYS])
+    signed = dns.rrset.from_rdata_list(rrset.name, rrset.ttl, signatures[:MAX_KEYS])
+    try:
+        dns.dnssec.validate(rrset, signed, {signer: usable}, now=at.timestamp())
+    except (dns.exception.DNSException, ValueError) as e:
+        what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {rrset.name}"
+        raise _Unproved(Security.BOGUS, f"the signature of {what} does not hold: {e}"[:200]) from e
+
+
+async def _signed(network: Network, name: dns.name.Name, rtype: str) -> tuple[dns.rrset.RRset, list[Any]]:
+    """A set of records and its signatures, as the resolver hands them on."""
+    message = await _message(network, name, rtype)
+    kind = dns.rdatatype.from_text(rtype)
+    rrset = message.get_rrset(dns.message.ANSWER, name, dns.rdataclass.IN, kind)
+    signatures = message.get_rrset(dns.message.ANSWER, name, dns.rdataclass.IN, dns.rdatatype.RRSIG, kind)
+    if rrset is None:
+        raise _Unproved(Security.INSECURE, f"there is no {rtype} at {name}")
+    if not signatures:
+        raise _Unproved(Security.INSECURE, f"{rtype} of {name} is not signed")
+    return rrset, list(signatures)
+
+
+async def _message(network: Network, name: dns.name.Name, rtype: str) -> dns.message.Message:
+    async def perform() -> dict[str, Any]:
+        why = "no resolver"
+        for host, port in _servers(network)[:3]:
+            # Checking is our own affair (CD): a bogus answer is shown instead of withheld.
+            question = dns.message.make_query(name, rtype, want_dnssec=True, payload=1232)
+            question.flags |= dns.flags.CD
+            try:
+                response, _ = await dns.asyncquery.udp_with_fallback(
+                    question, host, timeout=network.settings.timeout, port=port, ignore_unexpected=True
+                )
+            except dns.exception.Timeout:
+                why = "timeout"
+                continue
+            if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                return {"message": base64.b64encode(response.to_wire(max_size=65535)).decode()}
+            why = dns.rcode.to_text(response.rcode())
+        raise Unknown(why)
+
+    text = name.to_text(omit_final_dot=True).lower()
+    entry = await network.ask("dnssec", text, {"rtype": rtype}, perform)
+    if entry.value is None:
+        raise _Unproved(Security.UNKNOWN, f"{rtype} of {name}: {entry.unknown}")
+    return dns.message.from_wire(base64.b64decode(str(entry.value["message"])))

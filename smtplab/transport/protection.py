@@ -1,0 +1,91 @@
+"""One matrix: what protects mail on its way to each MX; and what each means of protection protects, against whom."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+
+import pandas as pd
+
+from smtplab.net.dns import State
+from smtplab.transport.dane import DaneState
+from smtplab.transport.evidence import TransportEvidence
+from smtplab.transport.mta_sts import Policy
+
+COLUMNS = ("domain", "mx", "STARTTLS", "certificate", "MTA-STS", "DANE", "TLS-RPT", "REQUIRETLS", "mail is")
+YES, NO, UNKNOWN, NONE = "yes", "no", "unknown", "–"
+PROTECTED, OPEN, PLAIN, LOST = "protected", "open to an active attacker", "readable by any listener", "refused by some"
+"""What it comes to: LOST where senders that check will not deliver at all."""
+
+
+def protection(evidence: TransportEvidence) -> pd.DataFrame:
+    """A row a domain and MX, a column a means of protection; `mail is` says what it comes to (COLUMNS)."""
+    dane = {(d.domain, d.host): d for d in evidence.dane}
+    reports = {r.domain: r for r in evidence.reporting}
+    rows = []
+    for domain, host in evidence.mx:
+        policy, record = evidence.policy(domain), dane.get((domain, host))
+        offer, reporting = evidence.offer(host), reports[domain]
+        starttls = _word(offer.starttls if offer and offer.heard else None)
+        certificate = _certificate(evidence, host) if starttls == YES else NONE if starttls == NO else UNKNOWN
+        sts, tlsa = _policy(policy, host), str(record.state) if record else UNKNOWN
+        rpt = (
+            "broken" if reporting.problems else _word(reporting.works if reporting.state is not State.UNKNOWN else None)
+        )
+        need = _word(offer.has("REQUIRETLS") if offer else None)
+        rows.append((domain, host, starttls, certificate, sts, tlsa, rpt, need, _sum(starttls, certificate, sts, tlsa)))
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
+
+
+def _word(value: bool | None) -> str:
+    return UNKNOWN if value is None else YES if value else NO
+
+
+def _certificate(evidence: TransportEvidence, host: str) -> str:
+    """Valid, or in a few words why not."""
+    tls = evidence.tls(host)
+    if tls is None or tls.certificate is None:
+        return "no handshake" if tls is None else "unreadable"
+    if tls.certificate.not_after < evidence.as_of:
+        return "expired"
+    if tls.verdict.code:
+        return tls.verdict.text
+    return "valid" if tls.certificate.covers(host) else "for another host"
+
+
+def _policy(policy: Policy, host: str) -> str:
+    if policy.state is not State.PRESENT:
+        return UNKNOWN if policy.state is State.UNKNOWN else NO
+    if policy.error:
+        return "broken"
+    return policy.mode if policy.mode == "none" or policy.file.names(host) else f"{policy.mode}, MX not named"
+
+
+def _sum(starttls: str, certificate: str, sts: str, dane: str) -> str:
+    """What it comes to for mail to this MX, worst first."""
+    checked = sts.startswith("enforce")
+    if dane in (DaneState.BROKEN, DaneState.NO_TLS) or (checked and (starttls == NO or "not named" in sts)):
+        return LOST
+    if checked and certificate not in ("valid", UNKNOWN):
+        return LOST
+    if starttls == NO:
+        return PLAIN
+    if dane == DaneState.WORKS or (checked and certificate == "valid"):
+        return PROTECTED
+    return UNKNOWN if UNKNOWN in (starttls, sts, dane) else OPEN
+
+
+def what_protects() -> pd.DataFrame:
+    """What each means of protection protects, and against whom: a row a means, a column an adversary.
+
+    From smtplab/data/protections.toml: yes, no, or part, with the limit and the standard beside it.
+    """
+    raw = tomllib.loads((resources.files("smtplab") / "data" / "protections.toml").read_text("utf-8"))
+    names = {
+        "name": "means",
+        "covers": "what it covers",
+        **raw["adversaries"],
+        "limit": "limit",
+        "standard": "standard",
+    }
+    return pd.DataFrame(raw["protection"])[list(names)].rename(columns=names)
