@@ -34,7 +34,7 @@ ZONE_SERVERS = ("127.53.0.1", "127.53.0.2")
 
 
 def world(count: int) -> tuple[list[str], Records]:
-    """`count` domains and all records: half with an MX of their own, half with a provider's; SPF includes, DKIM, DMARC."""
+    """`count` domains and all records: half with their own MX, half with a provider's; SPF, DKIM, DMARC."""
     names = [f"d{n:05d}.example" for n in range(count)]
     records: Records = {}
 

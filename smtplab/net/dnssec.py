@@ -29,7 +29,7 @@ import dns.zonefile
 
 from smtplab.errors import CaseError
 from smtplab.net import Network, Unknown
-from smtplab.net.dns import _servers
+from smtplab.net.dns import resolvers
 
 MAX_KEYS = 20
 """Keys or signatures of one set that are tried: more would let a stranger's zone burn our time (CVE-2023-50387)."""
@@ -152,7 +152,7 @@ async def _signed(network: Network, name: dns.name.Name, rtype: str) -> tuple[dn
 async def _message(network: Network, name: dns.name.Name, rtype: str) -> dns.message.Message:
     async def perform() -> dict[str, Any]:
         why = "no resolver"
-        for host, port in _servers(network)[:3]:
+        for host, port in resolvers(network)[:3]:
             # Checking is our own affair (CD): a bogus answer is shown instead of withheld.
             question = dns.message.make_query(name, rtype, want_dnssec=True, payload=1232)
             question.flags |= dns.flags.CD
