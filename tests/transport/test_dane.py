@@ -58,7 +58,7 @@ FITS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "issued", "fits"), FITS)
+@pytest.mark.parametrize(("text", "issued", "fits"), FITS, ids=range(len(FITS)))
 def test_a_record_fits_the_chain_it_describes_and_no_other(text: str, issued: Issued, fits: bool) -> None:
     parsed = Tlsa.parse(text)
     assert parsed is not None
@@ -86,7 +86,7 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "why"), UNUSABLE)
+@pytest.mark.parametrize(("text", "why"), UNUSABLE, ids=range(len(UNUSABLE)))
 def test_a_record_that_senders_pass_over_says_why(text: str, why: str) -> None:
     parsed = Tlsa.parse(text)
     assert parsed is not None
