@@ -11,21 +11,22 @@ from importlib import resources
 
 from publicsuffixlist import PublicSuffixList
 
+from smtplab.authentication import dmarc
+
 
 @cache
-def _suffixes(only_icann: bool) -> PublicSuffixList:
-    return PublicSuffixList(only_icann=only_icann)
+def _registries() -> PublicSuffixList:
+    return PublicSuffixList(only_icann=True)
 
 
 def organization(name: str) -> str:
     """The organizational domain of a name; the name itself where it is a public suffix."""
-    name = name.lower().rstrip(".")
-    return _suffixes(False).privatesuffix(name) or name
+    return dmarc.registered(name.lower().rstrip("."))
 
 
-def registered(name: str) -> str:
-    """The domain that somebody must have registered for a name to exist; "" below a suffix that no registry sells."""
-    return _suffixes(True).privatesuffix(name.lower().rstrip("."), accept_unknown=False) or ""
+def sold_as(name: str) -> str:
+    """The domain that somebody must register for a name to exist; "" below a suffix that no registry sells."""
+    return _registries().privatesuffix(name.lower().rstrip("."), accept_unknown=False) or ""
 
 
 @cache

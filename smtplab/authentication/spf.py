@@ -14,7 +14,7 @@ from dataclasses import replace
 import spftrace
 from spftrace.parser import DNS_MECHANISMS, Term, parse
 
-from smtplab.authentication.owners import registered
+from smtplab.authentication.owners import sold_as
 from smtplab.authentication.spf_record import MAX_MX, Flaw, Problem, SpfRecord, SpfTerm, merged, pasted, spf_texts
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
@@ -254,7 +254,7 @@ class _Walk:
 
     async def registrable(self) -> None:
         """Which of the names that do not exist anyone could register, with all that they would then authorise."""
-        owners = {name: owner for name in self.gone if (owner := registered(name))}
+        owners = {name: owner for name in self.gone if (owner := sold_as(name))}
         asked = list(dict.fromkeys(owners.values()))[:MOST_LOOKUPS]
         answers = await asyncio.gather(*(query(self.network, o, "NS") for o in asked))
         free = {o for o, a in zip(asked, answers, strict=True) if a.exists is False}

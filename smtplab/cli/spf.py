@@ -31,21 +31,6 @@ def _address(text: str) -> str:
     return text
 
 
-def _domain(text: str) -> str:
-    """The domain as DNS writes it; refuses what cannot be one."""
-    import dns.exception
-    import dns.name
-
-    try:
-        name = dns.name.from_text(text, idna_codec=dns.name.IDNA_2008_Practical).to_text(omit_final_dot=True)
-    except (dns.exception.DNSException, UnicodeError, ValueError):
-        name = ""
-    # A literal address is a legal name too, and never what is meant.
-    if "." not in name or name.rpartition(".")[2].isdigit() or not name.isprintable() or {*name} & {*"\\@/ :"}:
-        raise SmtplabError(f"{text!r} is no domain", where="DOMAIN", do="Write example.org")
-    return name.lower()
-
-
 @app.command(epilog="Example: smtplab spf example.org --ip 192.0.2.25 --sender news@example.org")
 def spf(
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain of the envelope sender, or the HELO")],
@@ -61,8 +46,9 @@ def spf(
     """Would mail from an address pass SPF, by which term, and what does the record cost?"""
     from smtplab.authentication.spf import collect
     from smtplab.authentication.spf_trace import check
+    from smtplab.casefile import domain_name
 
-    domain, network = _domain(domain), outside(resolver)
+    domain, network = domain_name(domain), outside(resolver)
     if not ip:
         _at_rest(network.run(collect(network, domain, record)), json)
         return
