@@ -51,9 +51,9 @@ def _answer(zone: Names, query: dns.message.Message, udp: bool, aa: bool = False
     for _ in range(20):
         records = _found(zone, name)
         if records is None:
-            # A name above one that exists, exists: RFC 8020.
+            # A name above one that exists, exists (RFC 8020); an alias answers as its target does (RFC 6604).
             below = any(n.is_subdomain(name) for n in zone)
-            response.set_rcode(dns.rcode.NOERROR if below or response.answer else dns.rcode.NXDOMAIN)
+            response.set_rcode(dns.rcode.NOERROR if below else dns.rcode.NXDOMAIN)
             break
         hits = [r for t, r in records if t == dns.rdatatype.to_text(question.rdtype)]
         alias = next((r for t, r in records if t == "CNAME"), None)

@@ -89,6 +89,142 @@ SPF_TABLE: list[tuple[Zone, str, Severity]] = [
 ]
 
 
+# The domain's own record, other names, and every code that must be raised: no more and no fewer.
+SPF_FLAWS: list[tuple[str, Zone, set[str]]] = [
+    ("v=spf1 ip4:192.0.2.1 foo:bar ip4:300.1.1.1 -all", {}, {"spf.syntax.invalid"}),
+    (
+        "v=spf1 redirect=a.example redirect=b.example",
+        {"a.example": [("TXT", txt(b"v=spf1 -all"))]},
+        {"spf.syntax.invalid"},
+    ),
+    (" v=spf1 -all", {}, {"spf.record.malformed"}),
+    ('"v=spf1 -all"', {}, {"spf.record.malformed"}),
+    ("v=spf1; -all", {}, {"spf.record.malformed"}),
+    ("v=spf1 include:bare.example -all", {"bare.example": [("TXT", txt(b"hello"))]}, {"spf.include.norecord"}),
+    (
+        "v=spf1 include:two.example -all",
+        {"two.example": [("TXT", txt(b"v=spf1 -all")), ("TXT", txt(b"v=spf1 mx -all"))]},
+        {"spf.include.multiple"},
+    ),
+    (
+        "v=spf1 include:a.example -all",
+        {
+            "a.example": [("TXT", txt(b"v=spf1 include:b.example -all"))],
+            "b.example": [("TXT", txt(b"v=spf1 include:a.example -all"))],
+        },
+        {"spf.include.loop"},
+    ),
+    (
+        "v=spf1 mx:m.example -all",
+        {
+            "m.example": [("MX", f"10 h{i}.m.example.") for i in range(11)],
+            **{f"h{i}.m.example": [("A", "192.0.2.1")] for i in range(11)},
+        },
+        {"spf.mx.exceeded"},
+    ),
+    # The name, and the domain above it that nobody has: who registers it passes.
+    ("v=spf1 include:_spf.gone-vendor.com -all", {}, {"spf.include.gone", "spf.name.registrable"}),
+    ("v=spf1 a:mail.gone-vendor.com -all", {}, {"spf.name.registrable"}),
+    (
+        "v=spf1 include:a.example -all",
+        {"a.example": [("TXT", txt(b"v=spf1 mx:gone-vendor.co.uk -all"))]},
+        {"spf.name.registrable"},
+    ),
+    ("v=spf1 a:old.example -all", {"old.example": [("CNAME", "host.gone-vendor.com.")]}, {"spf.name.registrable"}),
+    ("v=spf1 include:_spf.vendor.com -all", {"www.vendor.com": [("A", "192.0.2.1")]}, {"spf.include.gone"}),
+    # Nobody can register below .example, nor a public suffix itself.
+    ("v=spf1 a:gone.example -all", {}, {"spf.ok"}),
+    ("v=spf1 a:co.uk -all", {}, {"spf.ok"}),
+    ("v=spf1 ptr -all", {}, {"spf.ptr.used"}),
+    ("v=spf1 ip4:192.0.2.1", {}, {"spf.all.missing"}),
+    ("v=spf1", {}, {"spf.all.missing"}),
+    ("v=spf1 ip4:192.0.2.1 -all ip4:192.0.2.2", {}, {"spf.term.unreached"}),
+    ("v=spf1 ip4:192.0.2.1 -all redirect=gone.example", {}, {"spf.redirect.ignored"}),
+    ("v=spf1 include=vendor.example -all", {}, {"spf.modifier.mistyped"}),
+    ("v=spf1 redirct=vendor.example ip4=192.0.2.1 -all", {}, {"spf.modifier.mistyped"}),
+    ("v=spf1 colour=blue -all", {}, {"spf.modifier.unknown"}),
+    ("v=spf1 ip4:10.0.0.0/15 -all", {}, {"spf.network.broad"}),
+    ("v=spf1 ip6:2001:db8::/31 -all", {}, {"spf.network.broad"}),
+    ("v=spf1 ip4:192.0.0.0/16 ip6:2001:db8::/32 -all", {}, {"spf.ok"}),
+    ("v=spf1 ip4:0.0.0.0/0 -all", {}, {"spf.all.pass"}),
+    ("v=spf1 all", {}, {"spf.all.pass"}),
+    ("v=spf1 include:open.example -all", {"open.example": [("TXT", txt(b"v=spf1 +all"))]}, {"spf.all.pass"}),
+    ("v=spf1 a:h.example/0 -all", {"h.example": [("A", "192.0.2.1")]}, {"spf.all.pass"}),
+    ("v=spf1 exists:h.example -all", {"h.example": [("A", "192.0.2.1")]}, {"spf.all.pass"}),
+    # What matches without letting pass lets nobody in.
+    ("v=spf1 ?include:open.example -all", {"open.example": [("TXT", txt(b"v=spf1 +all"))]}, {"spf.ok"}),
+    ("v=spf1 -exists:h.example ~all", {"h.example": [("A", "192.0.2.1")]}, {"spf.ok"}),
+    ("v=spf1 " + " ".join(f"ip4:192.0.2.{i}" for i in range(30)) + " -all", {}, {"spf.record.long"}),
+    (
+        "v=spf1 a:h1.example a:h1.example a:h1.example ip6:2001:db8::/48 -all",
+        {"h1.example": [("A", "192.0.2.1")]},
+        {"spf.voids.family"},
+    ),
+    (
+        "v=spf1 ip6:2001:db8::/48 a:h1.example a:h1.example a:h1.example -all",
+        {"h1.example": [("A", "192.0.2.1")]},
+        {"spf.ok"},
+    ),
+    (
+        "v=spf1 a:h1.example a:h1.example a:h1.example ip4:192.0.2.9 -all",
+        {"h1.example": [("AAAA", "2001:db8::1")]},
+        {"spf.voids.family"},
+    ),
+    # Odd, and as good as any.
+    ("V=SPF1 IP4:192.0.2.1 ~ALL", {}, {"spf.ok"}),
+    ("v=spf1   ip4:192.0.2.1   ~all  ", {}, {"spf.ok"}),
+    ("v=spf1 ra=abuse rp=100 rr=all +ip4:192.0.2.1 -all exp=why.corp.example", {}, {"spf.ok"}),
+    ("v=spf1 Include:A.Example. -all", {"a.example": [("TXT", txt(b"v=spf1 ip4:192.0.2.1"))]}, {"spf.ok"}),
+    # One flaw hides no other.
+    (
+        "v=spf1 ptr include:gone.example include=x.example nonsense:1 a:no1.example a:no2.example a:no3.example ?all mx redirect=r.example",
+        {},
+        {
+            "spf.ptr.used",
+            "spf.include.gone",
+            "spf.modifier.mistyped",
+            "spf.syntax.invalid",
+            "spf.voids.exceeded",
+            "spf.all.neutral",
+            "spf.term.unreached",
+            "spf.redirect.ignored",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("record", "others", "codes"), SPF_FLAWS, ids=[f"{i}-{r[:60]}" for i, (r, _, _) in enumerate(SPF_FLAWS)]
+)
+def test_each_flaw_of_a_record_is_told_and_no_other(tmp_path: Path, record: str, others: Zone, codes: set[str]) -> None:
+    found = authentication.check(collect(tmp_path / "case", {**zone(**{"": record}), **others})).of("spf.")
+    assert {f.code for f in found} == codes
+
+
+def test_other_texts_of_a_name_count_for_the_size_of_its_answer(tmp_path: Path) -> None:
+    proofs = [f"service-{i}-verification={'x' * 60}" for i in range(6)]
+    names = zone(**{"": ["v=spf1 ip4:192.0.2.1 -all", *proofs]})
+    (found,) = authentication.check(collect(tmp_path / "case", names)).of("spf.")
+    # RFC 1035: 12 bytes of head, name and type and class, then 12 bytes and a length byte for each record.
+    question = len("corp.example") + 2 + 4
+    texts = [len(t) + 13 for t in ("v=spf1 ip4:192.0.2.1 -all", *proofs)]
+    assert (found.code, found.facts["size"]) == ("spf.answer.large", 12 + question + sum(texts))
+
+
+def test_two_records_are_judged_as_the_one_they_would_be(tmp_path: Path) -> None:
+    names = zone(**{"": ["v=spf1 include:gone.example -all", "v=spf1 ip4:192.0.2.1 -all"]})
+    found = authentication.check(collect(tmp_path / "case", names)).of("spf.")
+    assert {f.code for f in found} == {"spf.record.multiple", "spf.include.gone"}
+    merged = next(f for f in found if f.code == "spf.record.multiple").record
+    assert merged == f'{DOMAIN}. TXT "v=spf1 include:gone.example ip4:192.0.2.1 -all"'
+
+
+def test_a_broken_term_names_the_networks_that_it_costs(tmp_path: Path) -> None:
+    names = zone(**{"": "v=spf1 ip4:192.0.2.1 include:gone.example ip4:192.0.2.2 -all"})
+    (found,) = authentication.check(collect(tmp_path / "case", names)).of("spf.")
+    assert found.facts["lost_networks"] == ["192.0.2.2/32"]
+
+
 @pytest.mark.parametrize(("names", "code", "severity"), SPF_TABLE)
 def test_each_fault_of_spf_has_its_code(tmp_path: Path, names: Zone, code: str, severity: Severity) -> None:
     found = authentication.check(collect(tmp_path / "case", names)).of("spf.")
