@@ -21,7 +21,7 @@ DMARC = "v=DMARC1; p=quarantine; sp=none; np=reject"
 GOOD: Zone = {
     DOMAIN: [("TXT", txt(SPF.encode())), ("MX", f"20 mx2.{DOMAIN}."), ("MX", f"10 mx1.{DOMAIN}.")],
     f"mx1.{DOMAIN}": [("A", "192.0.2.1"), ("AAAA", "2001:db8::1")],
-    f"mx2.{DOMAIN}": [("A", "192.0.2.2")],
+    f"mx2.{DOMAIN}": [("A", "192.0.2.2"), ("AAAA", "2001:db8::2")],
     "_spf.mail.example": [("TXT", txt(b"v=spf1 ip4:198.51.100.0/24 -all"))],
     f"_dmarc.{DOMAIN}": [("TXT", txt(DMARC.encode()))],
     f"s1._domainkey.{DOMAIN}": [("TXT", txt(KEY.encode()))],
@@ -48,7 +48,7 @@ def test_the_object_for_scripts_says_what_is_published() -> None:
             "null": False,
             "hosts": [
                 {"name": f"mx1.{DOMAIN}", "preference": 10, "addresses": ["192.0.2.1", "2001:db8::1"]},
-                {"name": f"mx2.{DOMAIN}", "preference": 20, "addresses": ["192.0.2.2"]},
+                {"name": f"mx2.{DOMAIN}", "preference": 20, "addresses": ["192.0.2.2", "2001:db8::2"]},
             ],
         },
     }
