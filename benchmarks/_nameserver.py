@@ -33,9 +33,12 @@ ZONE_SERVERS = ("127.53.0.1", "127.53.0.2")
 """Addresses of the authoritative servers, asked at port 53: only as root."""
 
 
-def world(count: int) -> tuple[list[str], Records]:
-    """`count` domains and all records: half with their own MX, half with a provider's; SPF, DKIM, DMARC."""
-    names = [f"d{n:05d}.example" for n in range(count)]
+def domains(count: int) -> list[str]:
+    return [f"d{n:05d}.example" for n in range(count)]
+
+
+def world(count: int) -> Records:
+    """All records of so many domains: half have an MX of their own; SPF with includes, some DKIM keys, DMARC."""
     records: Records = {}
 
     def put(name: str, *rows: tuple[str, str]) -> None:
@@ -54,7 +57,7 @@ def world(count: int) -> tuple[list[str], Records]:
         put(f"_spf.send{k}.example", ("TXT", f'"v=spf1 ip4:198.19.{k}.0/24 -all"'))
         for n in (1, 2):
             host(f"mx{n}.{mail}", f"198.18.{k}.{n}", f"2001:2:{k}::{n}")
-    for n, name in enumerate(names):
+    for n, name in enumerate(domains(count)):
         mail, send = f"mail{n % PROVIDERS}.example", f"send{n % 7}.example"
         own = f"100.{64 + n // 65536}.{n // 256 % 256}.{n % 256}"
         put(name, ("NS", f"ns1.{name}."), ("NS", f"ns2.{name}."), ("A", own))
@@ -76,7 +79,7 @@ def world(count: int) -> tuple[list[str], Records]:
             put(f"_dmarc.{name}", ("TXT", f'"v=DMARC1; p={policy}; rua=mailto:{to}"'))
             if n % 3:
                 put(f"{name}._report._dmarc.reports.example", ("TXT", '"v=DMARC1"'))
-    return names, records
+    return records
 
 
 def wires(records: Records) -> tuple[dict[bytes, bytes], set[bytes]]:
@@ -125,7 +128,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
 
 async def _serve(pipe: Connection, count: int, delay: float) -> None:
-    answers = Answers(world(count)[1])
+    answers = Answers(world(count))
     loop = asyncio.get_running_loop()
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -193,10 +196,9 @@ def served(count: int, delay: float) -> Iterator[World]:
 
 def capacity() -> float:
     """Questions a second that the server answers without a delay, asked with ready-made bytes by one sender."""
-    names, _ = world(200)
     with served(200, 0.0) as running, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("127.0.0.1", running.port))
-        wires = [dns.message.make_query(n, "TXT").to_wire() for n in names]
+        wires = [dns.message.make_query(n, "TXT").to_wire() for n in domains(200)]
         began = time.perf_counter()
         for _ in range(100):
             for wire in wires:

@@ -20,7 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from _nameserver import World, capacity, served, world
+from _nameserver import World, capacity, served
+from _nameserver import domains as names_of
 
 from smtplab import domains, portfolio
 from smtplab.domains import DomainReport
@@ -41,7 +42,7 @@ def smtplab(port: int, count: int, full: bool, concurrency: int) -> None:
         await asyncio.gather(*(reverse(network, ip) for host in report.names.hosts for ip in host.addresses))
         return report
 
-    names = world(count)[0]
+    names = names_of(count)
     if full:
         reports = portfolio.examine(network, names, concurrency=concurrency)
     else:
@@ -61,7 +62,7 @@ def checkdmarc(port: int, count: int, full: bool, _: int) -> None:
     servers = [dns.nameserver.Do53Nameserver("127.0.0.1", port)]
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = servers
-    for name in world(count)[0]:
+    for name in names_of(count):
         if full:
             checkdmarc.check_domains([name], nameservers=servers, resolver=resolver)
             continue

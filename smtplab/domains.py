@@ -23,7 +23,6 @@ from smtplab.inventory import merge
 from smtplab.names import NamesEvidence
 from smtplab.names.collect import NULL_MX
 from smtplab.net import Network
-from smtplab.net.dns import State
 from smtplab.tables import Sighting
 
 MAX_ADDRESSES = 50
@@ -43,8 +42,7 @@ class DomainReport:
     @property
     def known(self) -> bool:
         """Whether SPF, DMARC and MX all got an answer, were it only that there is none."""
-        states = (self.authentication.spf[0].state, self.authentication.dmarc[0].state, self.names.mx[0].state)
-        return State.UNKNOWN not in states
+        return known(self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for scripts, None where there is nothing: `smtplab domain --json` prints these.
@@ -101,35 +99,34 @@ def _spf(spf: SpfRecord) -> dict[str, Any]:
 
 def verdict(row: Mapping[str, Any]) -> dict[str, str]:
     """A domain in a few words, of what `as_dict` gives: domain, spf, dkim, dmarc, mx, worst (severity)."""
-    found, dmarc, mx = row["findings"], row["dmarc"], row["mx"]
-    unknown = State.UNKNOWN in (row["spf"]["state"], dmarc["state"], mx["state"])
-    if mx["state"] == State.UNKNOWN:
-        takes = "unknown"
-    elif row["exists"] is False:
-        takes = "no such domain"
-    else:
-        takes = _word(found, "names.mx.")
-    worst = found[0]["severity"] if found else Severity.OK
-    return {
+    found = row["findings"]
+    said = {
         "domain": row["domain"],
-        "spf": _word(found, "spf."),
-        "dkim": _word(found, "dkim."),
-        "dmarc": dmarc["policy"] or "record missing",
-        "mx": takes,
-        # What nobody knows is not fine.
-        "worst": "unknown" if unknown and worst in (Severity.INFO, Severity.OK) else worst,
+        "spf": _word(found, "spf.", "unknown"),
+        "dkim": _word(found, "dkim.", "not asked"),
+        "dmarc": row["dmarc"]["policy"] or "record missing",
+        "mx": "no such domain" if row["exists"] is False else _word(found, "names.mx.", "unknown"),
     }
+    worst = found[0]["severity"] if found else Severity.INFO
+    # What nobody knows is not fine.
+    hidden = worst in (Severity.INFO, Severity.OK) and "unknown" in said.values()
+    return {**said, "worst": "unknown" if hidden else worst}
 
 
-def _word(findings: Sequence[Mapping[str, Any]], prefix: str) -> str:
+def known(row: Mapping[str, Any]) -> bool:
+    """Whether SPF, DMARC and MX of such an object are all known."""
+    said = verdict(row)
+    return "unknown" not in (said["spf"], said["dmarc"], said["mx"])
+
+
+def _word(findings: Sequence[Mapping[str, Any]], prefix: str, otherwise: str) -> str:
     """The worst finding of a standard in the words of its code; one that is fine outweighs what is only told."""
     own = [f for f in findings if f["code"].startswith(prefix)]
     if not own:
-        return "not asked"
-    if own[0]["severity"] == Severity.INFO and own[-1]["severity"] == Severity.OK:
+        return otherwise
+    if own[0]["severity"] in (Severity.INFO, Severity.OK) and own[-1]["severity"] == Severity.OK:
         return "ok"
-    code = own[0]["code"].removeprefix(prefix).replace(".", " ").replace("_", " ")
-    return "ok" if own[0]["severity"] == Severity.OK else str(code)
+    return str(own[0]["code"]).removeprefix(prefix).replace(".", " ").replace("_", " ")
 
 
 def examine_domain(

@@ -20,10 +20,9 @@ import pandas as pd
 
 from smtplab import domains
 from smtplab.casefile import domain_name
-from smtplab.domains import DomainReport, verdict
+from smtplab.domains import DomainReport, known, verdict
 from smtplab.errors import CaseError, SmtplabError
 from smtplab.net import Network
-from smtplab.net.dns import State
 from smtplab.tape import MAX_LINE
 
 CONCURRENCY = 50
@@ -183,7 +182,7 @@ class Rows:
         whole = 0
         with file.open("rb") as lines:
             while (line := lines.readline(MAX_LINE)).endswith(b"\n"):
-                if (row := _row(line)) and State.UNKNOWN not in (row[k]["state"] for k in ("spf", "dmarc", "mx")):
+                if (row := _row(line)) and known(row):
                     self.at[row["domain"]] = (file, whole)
                 whole += len(line)
         return whole
@@ -221,8 +220,13 @@ class Rows:
         self.part.unlink()
 
     def frame(self, names: Iterable[str]) -> pd.DataFrame:
-        """A row a domain: the words of `verdict`, then what is published."""
-        return pd.DataFrame([{**verdict(r), **_flat(r)} for line in self.lines(names) if (r := _row(line))])
+        """The table of these domains, then of all others that were found."""
+        return table(r for line in self.lines(names) if (r := _row(line)))
+
+
+def table(rows: Iterable[Row]) -> pd.DataFrame:
+    """A row a domain: the words of `verdict`, then what is published; lists in a cell are parted by semicolons."""
+    return pd.DataFrame([{**verdict(r), **_flat(r)} for r in rows])
 
 
 def _row(line: bytes) -> Row | None:
@@ -233,7 +237,7 @@ def _row(line: bytes) -> Row | None:
         _flat(row)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return dict(row)
+    return dict(row) if isinstance(row["domain"], str) else None
 
 
 def _flat(row: Row) -> dict[str, Any]:

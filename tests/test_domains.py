@@ -90,6 +90,7 @@ WORDS: list[tuple[Zone, dict[str, str]]] = [
     ({**GOOD, DOMAIN: [("MX", "0 .")]}, {"mx": "null"}),
     (without(f"mx1.{DOMAIN}", f"mx2.{DOMAIN}"), {"mx": "invalid"}),
     ({**GOOD, DOMAIN: [("TXT", txt(SPF.encode()))]}, {"mx": "missing"}),
+    ({**GOOD, f"mx1.{DOMAIN}": [("*", "SERVFAIL")]}, {"mx": "unknown"}),
     (without(f"s1._domainkey.{DOMAIN}"), {"dkim": "key unconfirmed"}),
     (
         {name: [("*", "SERVFAIL")] for name in (DOMAIN, f"_dmarc.{DOMAIN}", f"s1._domainkey.{DOMAIN}")},

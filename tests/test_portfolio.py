@@ -129,8 +129,9 @@ def test_a_mistake_in_one_domain_is_not_swallowed() -> None:
         list(portfolio.stream(Network.without_case(), names(3), ask, 2))
 
 
-def row(name: str, mark: int = 0, state: str = "absent") -> dict[str, object]:
-    spf = {"record": None, "lookups": mark, "void_lookups": 0, "all": None, "state": state}
+def row(name: str, mark: int = 0, state: str = "missing") -> dict[str, object]:
+    spf = {"record": None, "lookups": mark, "void_lookups": 0, "all": None, "state": "absent"}
+    found = {"code": "spf.unknown" if state == "unknown" else "spf.record.missing", "severity": "info"}
     policies = ("policy", "subdomain_policy", "nonexistent_policy")
     dmarc = dict.fromkeys(("record", *policies, "organizational_domain", "psl_organizational_domain"))
     return {
@@ -140,7 +141,7 @@ def row(name: str, mark: int = 0, state: str = "absent") -> dict[str, object]:
         "dkim": [],
         "dmarc": {"state": "absent", **dmarc},
         "mx": {"state": "absent", "null": False, "hosts": []},
-        "findings": [],
+        "findings": [{**found, "subject": name, "title": ""}],
     }
 
 
