@@ -4,7 +4,6 @@ CASE ?= data/cases/meridian
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-NAME := $(notdir $(patsubst %/,%,$(CASE)))
 
 .DEFAULT_GOAL := help
 .PHONY: help report test jupyter notebooks bench clean
@@ -20,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 report: $(STAMP)  ## the report of the bundled case, or of CASE=DIR, as reports/NAME.html
-	@$(BIN)/smtplab report "$(CASE)" -o "reports/$(NAME).html"
+	@$(BIN)/smtplab report "$(CASE)"
 
 test: $(STAMP)  ## everything: lint, format, types, tests, notebooks
 	@BIN="$(CURDIR)/$(BIN)" sh tests/run.sh
