@@ -43,6 +43,7 @@ class Case:
         recording: str | None = None,
         started: datetime | None = None,
         resume: bool = False,
+        resolver: str = "",
         progress: Progress | None = None,
     ) -> Case:
         """Open a case folder.
@@ -50,7 +51,8 @@ class Case:
         Replays `recording` (a name in tape/), else the one case.toml names, else the newest complete one; a
         case without recordings opens too, and every network fact is then unknown. With `live`, records under
         `started` (default now) as `<UTC>-<vantage>`; leave the `with` block to finish the recording. With
-        `resume`, the newest interrupted recording is continued. `recording` then names the vantage.
+        `resume`, the newest interrupted recording is continued. `recording` then names the vantage. `resolver`
+        (ADDRESS:PORT) is asked in place of the one case.toml names.
         Raises CaseError, TapeError, SourceError, NotAllowed.
         """
         folder = Path(path)
@@ -58,7 +60,7 @@ class Case:
             what = "is a file, not the folder of a case" if folder.exists() else "there is no such folder"
             raise CaseError(what, where=folder, do="Make a case with `smtplab new DIR --domain D`")
         file = casefile.load(folder / "case.toml")
-        settings = _settings(folder, file)
+        settings = _settings(folder, file, resolver)
         if live and not file.network.probe:
             raise NotAllowed("network.probe is false", where=folder / "case.toml", do="Replay, or set it to true")
         if live:
@@ -265,7 +267,7 @@ def _fingerprint(path: Path) -> bytes:
     return f"{path.name}|{stat.st_size}|{stat.st_mtime_ns}|".encode() + hashlib.sha256(ends).digest()
 
 
-def _settings(folder: Path, file: CaseFile) -> NetworkSettings:
+def _settings(folder: Path, file: CaseFile, resolver: str) -> NetworkSettings:
     section = file.network
     own = {h.name for h in file.hosts if h.own} | {a for h in file.hosts if h.own for a in h.addresses}
     for key in ("trust", "trust_anchor"):
@@ -273,7 +275,8 @@ def _settings(folder: Path, file: CaseFile) -> NetworkSettings:
         if named and not (folder / named).is_file():
             raise CaseError(f"network.{key} names {named}, which is not there", where=folder / "case.toml")
     return NetworkSettings(
-        resolver=section.resolver,
+        resolver=resolver or section.resolver,
+        resolvers=section.resolvers,
         connections=section.connections,
         timeout=section.timeout,
         public=section.public,

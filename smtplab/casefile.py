@@ -21,6 +21,7 @@ import dns.exception
 import dns.name
 
 from smtplab.errors import CaseError
+from smtplab.net import endpoint
 
 VERSION = 1
 SOURCE_KINDS = ("logs", "bounces", "dmarc", "tls_reports", "events", "messages", "configuration")
@@ -71,6 +72,7 @@ class NetworkSection:
     """[network] of case.toml."""
 
     resolver: str = ""
+    resolvers: tuple[str, ...] = ()
     vantage: str = "here"
     connections: int = 12
     timeout: float = 5.0
@@ -232,6 +234,7 @@ def _network(section: _Section) -> NetworkSection:
     blank = NetworkSection()
     made = NetworkSection(
         resolver=section.take("resolver", str, ""),
+        resolvers=section.texts("resolvers"),
         vantage=section.take("vantage", str, blank.vantage),
         connections=section.take("connections", int, blank.connections),
         timeout=float(section.take("timeout", float, blank.timeout)),
@@ -244,6 +247,11 @@ def _network(section: _Section) -> NetworkSection:
     section.done()
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", made.vantage):
         raise CaseError(f"network.vantage {made.vantage!r} must be letters, digits and hyphens")
+    for each in made.resolvers:
+        try:
+            ipaddress.ip_address(endpoint(each)[0])
+        except ValueError as e:
+            raise CaseError(f"network.resolvers: {e}", do='Write "192.0.2.53" or "192.0.2.53:53"') from e
     for net in made.public:
         try:
             ipaddress.ip_network(net)
@@ -336,6 +344,7 @@ configuration = ["sources/configuration/*"]   # NAME.postconf, NAME.doveconf: ou
 connections = 12                    # at most so many connections to one address and port
 timeout = 5.0                       # seconds
 # resolver = "127.0.0.1:53"         # default: this machine's
+# resolvers = ["192.0.2.53"]        # others to ask whether a change has reached them
 # intrusive = true                  # record relay, injection and smuggling tests of hosts with own = true
 # trust_anchor = "sources/root.key" # DNSSEC keys (DNSKEY or DS) to check signatures with; default: believe the resolver
 

@@ -146,6 +146,7 @@ def test_probing_can_be_forbidden(folder: Path) -> None:
         ("version = 2\ndomains = ['a.example']", "version is 2"),
         ("version = 1", "`domains` is empty"),
         ("version = 1\ndomains = ['a.example']\ntimezon = 'UTC'", "unknown key `timezon`.*Did you mean `timezone`"),
+        ("version = 1\ndomains = ['a.example']\n[network]\nresolvers = ['ns.example']", "network.resolvers"),
         ("version = 1\ndomains = ['a.example']\n[sources]\nlog = []", "unknown key `sources.log`"),
         ("version = 1\ndomains = ['a.example']\n[sources]\nlogs = ['../x']", "leaves the case"),
         ("version = 1\ndomains = ['a.example']\n[sources]\nlogs = ['/etc/x']", "leaves the case"),

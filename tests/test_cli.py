@@ -12,6 +12,7 @@ import pytest
 
 from smtplab.case import Case
 from smtplab.cli import output
+from tests.authentication.dnsserver import serve
 
 COMMANDS = ("report", "new", "collect", "findings", "causes", "compare", "explain", "domain", "spf", "lab")
 
@@ -51,6 +52,16 @@ def test_json_is_one_finding_a_line(case: Path) -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert rows
     assert all({"severity", "code", "subject", "title", "fix"} <= row.keys() for row in rows)
+
+
+def test_collect_asks_the_resolver_it_is_told(tmp_path: Path) -> None:
+    Case.create(tmp_path / "mine", "corp.example")
+    with serve({"corp.example": [("MX", "0 .")]}) as resolver:
+        done = smtplab("collect", tmp_path / "mine", "--resolver", resolver)
+    assert done.returncode == 0, done.stderr
+    (tape,) = (tmp_path / "mine" / "tape").glob("*.jsonl")
+    assert '"records": ["0 ."], "server": "127.0.0.1"' in tape.read_text("utf-8")
+    assert "no resolver" in smtplab("collect", tmp_path / "mine", "--resolver", "ns.example").stderr
 
 
 @pytest.mark.parametrize(("severity", "status"), [("critical", 0), ("info", 1)])

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from smtplab.cli.app import app
+from smtplab.cli.network import Resolver
 from smtplab.cli.output import Json, Output, bar, one_line, show, show_findings
 from smtplab.errors import SmtplabError
 
@@ -49,12 +50,14 @@ def new(folder: Path, domain: Annotated[str, typer.Option(help="The domain of th
 
 @app.command(epilog="Example: smtplab collect mycase")
 def collect(
-    case: CasePath, resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted recording")] = False
+    case: CasePath,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted recording")] = False,
+    resolver: Resolver = "",
 ) -> None:
     """Ask DNS and servers, within what case.toml allows, and record the answers."""
     from smtplab.case import Case
 
-    with Case.open(case, live=True, resume=resume) as opened:
+    with Case.open(case, live=True, resume=resume, resolver=resolver) as opened:
         from smtplab.examination import examine
 
         exam = examine(opened)

@@ -17,7 +17,7 @@ def _checked(text: str) -> str:
     """Refuse what is no address, before a question is sent into the void."""
     if not text:
         return text
-    from smtplab.net.dns import endpoint
+    from smtplab.net import endpoint
 
     try:
         address, port = endpoint(text)
@@ -34,7 +34,10 @@ def _checked(text: str) -> str:
 Resolver = Annotated[
     str,
     typer.Option(
-        "--resolver", metavar="ADDRESS:PORT", help="Resolver to ask; default: this machine's", callback=_checked
+        "--resolver",
+        metavar="ADDRESS:PORT",
+        help="Resolver to ask; default: the case's or this machine's",
+        callback=_checked,
     ),
 ]
 

@@ -45,19 +45,28 @@ class Unknown(Exception):
         super().__init__(reason)
 
 
+def endpoint(text: str, port: int = 53) -> tuple[str, int]:
+    """Address and port of "ADDRESS", "ADDRESS:PORT" or "[ADDRESS]:PORT"; the address is not checked."""
+    if text.count(":") == 1 or text.startswith("["):
+        host, _, digits = text.rpartition(":") if text.rpartition(":")[2].isdigit() else (text, "", "")
+        return host.strip("[]"), int(digits) if digits else port
+    return text, port
+
+
 @dataclass(frozen=True)
 class NetworkSettings:
     """How to reach out and how politely.
 
-    `resolver` is HOST:PORT (empty: the machine's own), `connections` the budget for each address and port,
-    `concurrency` how many questions are out at once, `timeout` seconds a server may take for an answer, `public`
-    networks that count as public in this case (documentation ranges in a lab), `trust` a PEM file of certificate
-    authorities (none: the certifi-like system store), `anchor` a file of DNSSEC trust anchors (none: the resolver is
-    believed), `own` names and addresses the analyst may probe as a stranger would not, `intrusive` whether a
-    recording does.
+    `resolver` is HOST:PORT (empty: the machine's own), `resolvers` others to compare it with, `connections` the
+    budget for each address and port, `concurrency` how many questions are out at once, `timeout` seconds a server
+    may take for an answer, `public` networks that count as public in this case (documentation ranges in a lab),
+    `trust` a PEM file of certificate authorities (none: the certifi-like system store), `anchor` a file of DNSSEC
+    trust anchors (none: the resolver is believed), `own` names and addresses the analyst may probe as a stranger
+    would not, `intrusive` whether a recording does.
     """
 
     resolver: str = ""
+    resolvers: tuple[str, ...] = ()
     connections: int = 12
     concurrency: int = 100
     timeout: float = 5.0

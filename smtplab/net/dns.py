@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
-from smtplab.net import Network, Unknown
+from smtplab.net import Network, Unknown, endpoint
 from smtplab.net.exchange import PAYLOAD, exchange
 
 MAX_RECORDS = 500
@@ -49,8 +49,9 @@ class DnsAnswer:
 
     `records` are in presentation form, sorted; TXT strings are joined (RFC 7208 section 3.3) and stand apart in
     `strings`. `ttl` is the smallest of the chain in seconds, `ad` whether the resolver vouches by DNSSEC, `aa`
-    whether a server asked by itself holds the zone (None: not asked), `loop` whether the aliases lead nowhere but
-    round in a circle, `ms` the time it took, `why` the reason of an unknown; its `rcode` tells a server that
+    whether a server asked by itself holds the zone (None: not asked), `referral` the name servers it points to
+    instead, `negative_ttl` the seconds for which an absence is remembered, `loop` whether the aliases lead nowhere
+    but round in a circle, `ms` the time it took, `why` the reason of an unknown; its `rcode` tells a server that
     answered with an error from silence.
     """
 
@@ -63,6 +64,8 @@ class DnsAnswer:
     ttl: int | None = None
     ad: bool = False
     aa: bool | None = None
+    referral: tuple[str, ...] = ()
+    negative_ttl: int | None = None
     loop: bool = False
     cname: str = ""
     server: str = ""
@@ -92,10 +95,13 @@ class DnsAnswer:
         return f"unknown ({self.why})" if self.state is State.UNKNOWN else f"none ({self.rcode})"
 
 
-async def query(network: Network, name: str, rtype: str, *, server: str | None = None) -> DnsAnswer:
-    """Ask for a name and type: the case's resolver, or `server` (ADDRESS or ADDRESS:PORT) as an authoritative one.
+async def query(
+    network: Network, name: str, rtype: str, *, server: str | None = None, resolver: str | None = None
+) -> DnsAnswer:
+    """Ask for a name and type: the case's resolver, another `resolver`, or `server` as an authoritative one.
 
-    Never raises for what the network or a hostile name does: the state is then unknown, with its reason.
+    Both are ADDRESS or ADDRESS:PORT. Never raises for what the network or a hostile name does: the state is then
+    unknown, with its reason.
     """
     try:
         asked = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
@@ -103,22 +109,19 @@ async def query(network: Network, name: str, rtype: str, *, server: str | None =
     except (dns.exception.DNSException, UnicodeError, ValueError) as e:
         return DnsAnswer(name[:255], rtype, State.UNKNOWN, why=f"not a domain name: {type(e).__name__}")
 
-    answer = await _ask(network, asked, text, rtype, server)
-    if answer.rcode == "SERVFAIL" and rtype != "CNAME" and not server and await _circular(network, text):
-        return replace(answer, state=State.ABSENT, loop=True, why="")
-    return answer
-
-
-async def _ask(network: Network, name: dns.name.Name, text: str, rtype: str, server: str | None) -> DnsAnswer:
     async def perform() -> dict[str, Any]:
-        return await _perform(network, name, rtype, server)
+        targets = [endpoint(at)] if (at := server or resolver) else resolvers(network)
+        return await _perform(network, targets, asked, rtype, bool(server))
 
-    entry = await network.ask("dns", text, {"rtype": rtype, "server": server or ""}, perform)
-    if entry.value is None:
-        why = entry.unknown or ""
-        rcode = said if (said := why.partition(":")[0]) in _RCODES else ""
-        return DnsAnswer(text, rtype, State.UNKNOWN, rcode, server=server or "", ms=entry.ms, why=why)
-    return _answer(text, rtype, entry.value, entry.ms)
+    params = {"rtype": rtype, "server": server or "", "resolver": resolver or ""}
+    entry = await network.ask("dns", text, params, perform)
+    if entry.value is not None:
+        return _answer(text, rtype, entry.value, entry.ms)
+    why = entry.unknown or ""
+    rcode = said if (said := why.partition(":")[0]) in _RCODES else ""
+    if rcode == "SERVFAIL" and rtype != "CNAME" and not server and await _circular(network, text):
+        return DnsAnswer(text, rtype, State.ABSENT, rcode, loop=True, ms=entry.ms)
+    return DnsAnswer(text, rtype, State.UNKNOWN, rcode, server=server or resolver or "", ms=entry.ms, why=why)
 
 
 async def _circular(network: Network, name: str) -> bool:
@@ -160,19 +163,13 @@ def _answer(name: str, rtype: str, value: dict[str, Any], ms: float) -> DnsAnswe
         ttl=value.get("ttl"),
         ad=bool(value.get("ad")),
         aa=value.get("aa"),
+        referral=tuple(map(str, value.get("referral", ()))),
+        negative_ttl=value.get("negative_ttl"),
         loop=bool(value.get("loop")),
         cname=str(value.get("cname", "")),
         server=str(value.get("server", "")),
         ms=ms,
     )
-
-
-def endpoint(text: str, port: int = 53) -> tuple[str, int]:
-    """Address and port of "ADDRESS", "ADDRESS:PORT" or "[ADDRESS]:PORT"."""
-    if text.count(":") == 1 or text.startswith("["):
-        host, _, digits = text.rpartition(":") if text.rpartition(":")[2].isdigit() else (text, "", "")
-        return host.strip("[]"), int(digits) if digits else port
-    return text, port
 
 
 def resolvers(network: Network) -> list[tuple[str, int]]:
@@ -185,15 +182,16 @@ def resolvers(network: Network) -> list[tuple[str, int]]:
         return []
 
 
-async def _perform(network: Network, name: dns.name.Name, rtype: str, server: str | None) -> dict[str, Any]:
-    targets = [endpoint(server)] if server else resolvers(network)
+async def _perform(
+    network: Network, targets: list[tuple[str, int]], name: dns.name.Name, rtype: str, authoritative: bool
+) -> dict[str, Any]:
     why = "no resolver: set network.resolver in case.toml"
-    flags = dns.flags.AD if server else dns.flags.RD | dns.flags.AD
+    flags = dns.flags.AD if authoritative else dns.flags.RD | dns.flags.AD
     for host, port in targets:
         try:
             ipaddress.ip_address(host)
             question = dns.message.make_query(name, rtype, use_edns=0, payload=PAYLOAD, flags=flags)
-            async with network.turn(host, port, AT_ONE_SERVER if server else None):
+            async with network.turn(host, port, AT_ONE_SERVER if authoritative else None):
                 response = await exchange(question, host, port, network.settings.timeout)
         except Unknown as e:
             why = e.reason
@@ -202,7 +200,7 @@ async def _perform(network: Network, name: dns.name.Name, rtype: str, server: st
             why = f"{type(e).__name__}: {e}"[:200]
             continue
         if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            return _value(response, rtype, host, bool(server))
+            return _value(response, rtype, host, authoritative)
         # Extended errors (RFC 8914) tell a broken signature from a dead server.
         causes = [dns.edns.EDECode.to_text(e.code) for e in response.extended_errors()[:3]]
         why = ": ".join([dns.rcode.to_text(response.rcode()), *([", ".join(causes)] if causes else [])])
@@ -213,6 +211,8 @@ def _value(response: dns.message.Message, rtype: str, server: str, authoritative
     value: dict[str, Any] = {"rcode": dns.rcode.to_text(response.rcode()), "records": [], "server": server}
     if authoritative:
         value["aa"] = bool(response.flags & dns.flags.AA)
+        if not response.answer and (pointed := _referral(response)):
+            value["referral"] = pointed
     try:
         chain = response.resolve_chaining()  # type: ignore[attr-defined]
     except dns.message.ChainTooLong:
@@ -227,11 +227,20 @@ def _value(response: dns.message.Message, rtype: str, server: str, authoritative
         value["strings"] = strings
     if rrset is not None:
         value["ttl"] = min([rrset.ttl, *(c.ttl for c in chain.cnames)])
+    elif any(r.rdtype == dns.rdatatype.SOA for r in response.authority):
+        value["negative_ttl"] = chain.minimum_ttl
     if chain.cnames:
         value["cname"] = chain.canonical_name.to_text(omit_final_dot=True).lower()
     if response.flags & dns.flags.AD:
         value["ad"] = True
     return value
+
+
+def _referral(response: dns.message.Message) -> list[str]:
+    """The name servers that a parent zone names for exactly the name asked for."""
+    question = response.question[0].name
+    sets = (r for r in response.authority if r.rdtype == dns.rdatatype.NS and r.name == question)
+    return sorted(_host(n.target) for r in sets for n in list(r)[:MAX_RECORDS])
 
 
 def _text(rdata: Any) -> str:
