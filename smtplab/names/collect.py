@@ -5,72 +5,34 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from dataclasses import dataclass
+from datetime import datetime
 
 import pandas as pd
 
 from smtplab.case import Case
 from smtplab.casefile import Host
+from smtplab.names import propagation as zones_of
+from smtplab.names import reverse, routing
 from smtplab.names.propagation import Zone, literal_networks
-from smtplab.names.propagation import collect as collect_zone
+from smtplab.names.reverse import OutboundAddress
+from smtplab.names.routing import NULL_MX, MailHost
 from smtplab.net import Network
-from smtplab.net.dns import DnsAnswer, State, addresses, query, reverse
+from smtplab.net.dns import DnsAnswer, query
 from smtplab.tables import Inventory
 
-NULL_MX = ("0 .",)
-"""RFC 7505: this domain takes no mail."""
+__all__ = ["NULL_MX", "NamesEvidence", "ask", "collect"]
 MAX_RECIPIENT_DOMAINS = 200
-MAX_PTR = 10
 MAX_ADDRESSES = 200
-
-
-@dataclass(frozen=True)
-class MailHost:
-    """One MX of a domain; `addresses` public ones only, `hidden` those nobody outside can reach."""
-
-    domain: str
-    preference: int
-    name: str
-    addresses: tuple[str, ...]
-    hidden: tuple[str, ...] = ()
-    alias: str = ""
-    why: str = ""
-
-    @property
-    def literal(self) -> bool:
-        """An address stands where a name must."""
-        try:
-            ipaddress.ip_address(self.name)
-        except ValueError:
-            return False
-        return True
-
-
-@dataclass(frozen=True)
-class OutboundAddress:
-    """An address our mail leaves from: its PTR names and what each resolves to; `ptr` may be unknown."""
-
-    address: str
-    ptr: DnsAnswer
-    forward: tuple[tuple[str, tuple[str, ...]], ...]
-    unknown: str = ""
-    helo: str = ""
-
-    @property
-    def confirmed(self) -> bool:
-        """One of its names leads back to it (forward-confirmed reverse DNS)."""
-        return any(_same(self.address, ip) for _, ips in self.forward for ip in ips)
-
-
-def _same(one: str, other: str) -> bool:
-    """IPv6 has many spellings of one address."""
-    return ipaddress.ip_address(one) == ipaddress.ip_address(other)
+MAX_LITERAL = 50
+"""Single addresses taken from one SPF record."""
 
 
 @dataclass(frozen=True)
 class NamesEvidence:
     """MX answers by domain, their hosts, outbound addresses, and zones as each server tells them.
 
-    `recipients` are the MX answers of the domains we send to most.
+    `recipients` are the MX answers of the domains we send to most. A host of the domain's own name stands for the
+    MX it does not have. `as_of` is the clock of every judgement.
     """
 
     mx: tuple[DnsAnswer, ...]
@@ -78,75 +40,121 @@ class NamesEvidence:
     outbound: tuple[OutboundAddress, ...]
     zones: tuple[Zone, ...]
     recipients: tuple[DnsAnswer, ...] = ()
+    as_of: datetime | None = None
 
     def __repr__(self) -> str:
         return f"NamesEvidence({len(self.hosts)} MX, {len(self.outbound)} outbound addresses, {len(self.zones)} zones)"
 
-    def addresses(self) -> pd.DataFrame:
-        """A row an outbound address: address, ptr, leads back to, confirmed."""
+    def routing(self) -> pd.DataFrame:
+        """A row an MX, in the order senders try them: domain, preference, host, addresses, what is wrong.
+
+        Preference is NA where there is no MX and mail goes to the address of the domain.
+        """
+        bare = {a.name for a in self.mx if a.absent}
         rows = [
-            (o.address, str(o.ptr), ", ".join(dict.fromkeys(ip for _, ips in o.forward for ip in ips)), o.confirmed)
+            (
+                h.domain,
+                None if h.domain in bare else h.preference,
+                h.name,
+                ", ".join((*h.addresses, *(f"{ip} (private)" for ip in h.hidden))),
+                h.fault or (f"alias of {h.alias}" if h.alias else h.why),
+            )
+            for h in self.hosts
+        ]
+        frame = pd.DataFrame(rows, columns=["domain", "preference", "host", "addresses", "what"])
+        return frame.astype({"preference": "Int64"})
+
+    def addresses(self) -> pd.DataFrame:
+        """A row an outbound address: address, ptr, leads back to, confirmed, greets as, seen in."""
+        rows = [
+            (
+                o.address,
+                str(o.ptr),
+                ", ".join(dict.fromkeys(ip for _, ips in o.forward for ip in ips)),
+                o.confirmed,
+                o.helo,
+                o.seen,
+            )
             for o in self.outbound
         ]
-        return pd.DataFrame(rows, columns=["address", "ptr", "leads back to", "confirmed"])
+        return pd.DataFrame(rows, columns=["address", "ptr", "leads back to", "confirmed", "greets as", "seen in"])
 
     def servers(self) -> pd.DataFrame:
         """A row an authoritative server: domain, server, serial, the networks its SPF record names, its MX."""
         rows = []
         for zone in self.zones:
-            serials = zone.serials()
-            for name, ip in zone.servers:
-                txt = zone.answers[ip, "TXT"]
+            for place in zone.servers:
+                txt = zone.answer(place, (zone.domain, "TXT"))
                 networks = ", ".join(n for r in txt.records for n in literal_networks(r))
                 said = networks or ("none" if txt.present else str(txt))
-                rows.append((zone.domain, name, serials.get(name), said, str(zone.answers[ip, "MX"])))
+                mx = str(zone.answer(place, (zone.domain, "MX")))
+                rows.append((zone.domain, place.name, zone.serial(place), said, mx))
         frame = pd.DataFrame(rows, columns=["domain", "server", "serial", "networks in SPF", "mx"])
         return frame.astype({"serial": "Int64"})
+
+    def propagation(self) -> pd.DataFrame:
+        """A row a server or resolver and question, as `names.propagation.table` tells it, of all zones."""
+        tables = [zones_of.table(zone, self.as_of) for zone in self.zones if self.as_of]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=zones_of.COLUMNS)
 
 
 def collect(case: Case, inventory: Inventory) -> NamesEvidence:
     """Ask for MX, PTR and the authoritative servers of the inventory's domains and addresses."""
     if case.tape:
         case.network.demand("dns")
-    return case.network.run(ask(case.network, inventory, case.hosts))
+    return case.network.run(ask(case.network, inventory, case.hosts, as_of=case.as_of))
 
 
 async def ask(
-    network: Network, inventory: Inventory, hosts: tuple[Host, ...] = (), propagation: bool = True
+    network: Network,
+    inventory: Inventory,
+    hosts: tuple[Host, ...] = (),
+    propagation: bool = True,
+    *,
+    as_of: datetime | None = None,
 ) -> NamesEvidence:
     """The same without a case; `hosts` give outbound addresses the name that they greet with.
 
-    Without `propagation` no authoritative server is asked by itself, only the resolver.
+    Without `propagation` no authoritative server is asked by itself, only the resolver. `as_of` is now, unless given.
     """
     domains = inventory.domains()
-    mx = await asyncio.gather(*(query(network, d, "MX") for d in domains))
-    exchangers = await asyncio.gather(
-        *(_host(network, a.name, r) for a in mx for r in a.records if a.records != NULL_MX)
-    )
-    named = {ip: h.name for h in hosts if "outbound" in h.roles for ip in h.addresses}
-    outbound = await asyncio.gather(
-        *(_outbound(network, ip, named.get(ip, "")) for ip in inventory.outbound()[:MAX_ADDRESSES])
-    )
-    zones = await asyncio.gather(*(collect_zone(network, d) for d in domains if propagation))
     theirs = [d for d in inventory.recipient_domains() if d not in domains][:MAX_RECIPIENT_DOMAINS]
-    recipients = await asyncio.gather(*(query(network, d, "MX") for d in theirs))
-    return NamesEvidence(tuple(mx), tuple(exchangers), tuple(outbound), tuple(z for z in zones if z), tuple(recipients))
+    mx, outbound, zones, recipients = await asyncio.gather(
+        asyncio.gather(*(query(network, d, "MX") for d in domains)),
+        _outbound(network, inventory, hosts),
+        asyncio.gather(*(zones_of.collect(network, d, inventory.selectors(d)) for d in domains if propagation)),
+        asyncio.gather(*(query(network, d, "MX") for d in theirs)),
+    )
+    found = await asyncio.gather(*(routing.collect(network, a) for a in mx))
+    return NamesEvidence(
+        tuple(mx),
+        tuple(h for group in found for h in group),
+        tuple(outbound),
+        tuple(z for z in zones if z),
+        tuple(recipients),
+        as_of or network.clock(),
+    )
 
 
-async def _host(network: Network, domain: str, record: str) -> MailHost:
-    preference, _, name = record.partition(" ")
-    ips, a, aaaa = await addresses(network, name)
-    public = tuple(ip for ip in ips if network.settings.is_public(ip))
-    hidden = tuple(ip for ip in ips if not network.settings.is_public(ip))
-    why = "; ".join(x.why for x in (a, aaaa) if x.state is State.UNKNOWN)
-    return MailHost(domain, int(preference), name, public, hidden, a.cname or aaaa.cname, why)
+async def _outbound(network: Network, inventory: Inventory, hosts: tuple[Host, ...]) -> list[OutboundAddress]:
+    """Every public address mail leaves from: what evidence and case.toml name, and what our SPF records list singly."""
+    named = {ip: h.name for h in hosts if "outbound" in h.roles for ip in h.addresses}
+    listed: dict[str, str] = {}
+    for answer in await asyncio.gather(*(query(network, d, "TXT") for d in inventory.domains())):
+        for ip in _single(answer.records):
+            listed[ip] = f"{listed[ip]}; SPF of {answer.name}" if ip in listed else f"SPF of {answer.name}"
+    every = dict.fromkeys((*inventory.outbound(), *listed))
+    public = [ip for ip in every if network.settings.is_public(ip)][:MAX_ADDRESSES]
+    seen = {ip: "; ".join(filter(None, (inventory.where("outbound", ip), listed.get(ip, "")))) for ip in public}
+    return await asyncio.gather(*(reverse.collect(network, ip, named.get(ip, ""), seen[ip]) for ip in public))
 
 
-async def _outbound(network: Network, address: str, helo: str) -> OutboundAddress:
-    ptr = await reverse(network, address)
-    forward, unknown = [], ptr.why if ptr.state is State.UNKNOWN else ""
-    for name in ptr.records[:MAX_PTR]:
-        ips, a, aaaa = await addresses(network, name)
-        forward.append((name, tuple(ips)))
-        unknown = unknown or "; ".join(x.why for x in (a, aaaa) if x.state is State.UNKNOWN)
-    return OutboundAddress(address, ptr, tuple(forward), unknown, helo)
+def _single(records: tuple[str, ...]) -> list[str]:
+    """Addresses that an SPF record lists one by one, not by network nor by include: the domain's own machines."""
+    networks = []
+    for text in (n for r in records for n in literal_networks(r)):
+        try:
+            networks.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            continue
+    return list(dict.fromkeys(str(n.network_address) for n in networks if n.num_addresses == 1))[:MAX_LITERAL]
