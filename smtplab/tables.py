@@ -104,7 +104,7 @@ def describe(name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "type", "unit", "meaning"])
 
 
-Kind = Literal["domain", "selector", "host", "outbound", "recipient_domain"]
+Kind = Literal["domain", "selector", "bimi_selector", "host", "outbound", "recipient_domain"]
 
 
 @dataclass(frozen=True, order=True)
@@ -140,6 +140,10 @@ class Inventory:
     def selectors(self, domain: str) -> tuple[str, ...]:
         """DKIM selectors seen for a domain."""
         return self._values("selector", domain)
+
+    def logos(self, domain: str) -> tuple[str, ...]:
+        """BIMI selectors seen for a domain, beside the default one."""
+        return self._values("bimi_selector", domain)
 
     def hosts(self, role: str | None = None) -> tuple[str, ...]:
         """Host names, of one role or all."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 
 import pandas as pd
 
-from smtplab.authentication import dkim, dmarc, spf, spf_trace
+from smtplab.authentication import bimi, dkim, dmarc, spf, spf_trace
+from smtplab.authentication.bimi import Bimi
 from smtplab.authentication.dkim import Discovery, DkimKey
 from smtplab.authentication.dmarc import Dmarc
 from smtplab.authentication.spf_record import SpfRecord
@@ -36,6 +38,7 @@ class AuthEvidence:
     dmarc: tuple[Dmarc, ...]
     evaluated: tuple[tuple[str, str, str, int, int], ...]
     guesses: tuple[Discovery, ...] = ()
+    bimi: tuple[Bimi, ...] = ()
     left_out: int = 0
     """Selectors and addresses not asked for, because there were too many."""
 
@@ -86,6 +89,21 @@ class AuthEvidence:
         frame = pd.DataFrame(rows, columns=["name", "state", "type", "bits", "seen in", "what"])
         return frame.astype({"bits": "Int64"})
 
+    def logos(self) -> pd.DataFrame:
+        """A row a BIMI selector: domain, selector, record, policy forbids; what is wrong with logo and certificate."""
+        rows = [
+            (
+                b.domain,
+                b.selector,
+                b.record or str(b.state),
+                "unknown" if b.forbidden is None else ", ".join(b.forbidden),
+                b.error or b.logo_error or ", ".join(b.logo.broken if b.logo else ()),
+                b.mark_error or ", ".join(b.mark.problems if b.mark else ()),
+            )
+            for b in self.bimi
+        ]
+        return pd.DataFrame(rows, columns=["domain", "selector", "record", "policy forbids", "logo", "certificate"])
+
     def policies(self) -> pd.DataFrame:
         """A row a domain: the record that governs it, by RFC 9989 the policy for itself and its subdomains (sp, np).
 
@@ -110,11 +128,14 @@ def collect(case: Case, inventory: Inventory) -> AuthEvidence:
     """Ask for all records of the inventory's domains, selectors and outbound addresses."""
     if case.tape:
         case.network.demand("dns")
-    return case.network.run(ask(case.network, inventory))
+    return case.network.run(ask(case.network, inventory, at=case.as_of))
 
 
-async def ask(network: Network, inventory: Inventory, guess: bool = True) -> AuthEvidence:
-    """The same without a case; without `guess` no common selector is asked for."""
+async def ask(network: Network, inventory: Inventory, guess: bool = True, at: datetime | None = None) -> AuthEvidence:
+    """The same without a case, judged `at` a time (default now).
+
+    Without `guess` no selector is asked for that nothing names: neither DKIM's common ones nor BIMI's default.
+    """
     domains, outbound = inventory.domains(), inventory.outbound()[:MAX_ADDRESSES]
     selectors = {d: inventory.selectors(d)[:MAX_SELECTORS] for d in domains}
     left_out = len(inventory.outbound()) - len(outbound)
@@ -129,11 +150,21 @@ async def ask(network: Network, inventory: Inventory, guess: bool = True) -> Aut
     guesses = await asyncio.gather(*(dkim.discover(network, d) for d in bare))
     found = [*keys, *(k for g in guesses if not g.wildcard for k in g.keys)]
     policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
+    logos = [(p, s) for p in policies for s in (*([bimi.DEFAULT] if guess else []), *inventory.logos(p.domain))]
+    shown = await asyncio.gather(*(bimi.collect(network, p, at or network.clock(), s) for p, s in logos))
     pairs = [(r.domain, ip) for r in records if r.record for ip in outbound]
     results = await asyncio.gather(*(spf_trace.evaluate(network, ip, domain=d) for d, ip in pairs))
     rows = [(d, ip, r.result, r.lookups, r.void_lookups) for (d, ip), r in zip(pairs, results, strict=True)]
     return AuthEvidence(
-        domains, outbound, tuple(records), tuple(found), tuple(policies), tuple(rows), tuple(guesses), left_out
+        domains,
+        outbound,
+        tuple(records),
+        tuple(found),
+        tuple(policies),
+        tuple(rows),
+        tuple(guesses),
+        tuple(shown),
+        left_out,
     )
 
 

@@ -43,9 +43,15 @@ def _within(domain: object, domains: tuple[str, ...]) -> bool:
 
 
 def sightings(evidence: MessageEvidence) -> list[Sighting]:
-    """Selectors that the sample messages are signed with."""
+    """Selectors that the sample messages are signed with, and those of a logo that they ask for."""
     signed = evidence.frame["signatures"].dropna().str.split().explode()
-    return [
+    found = [
         Sighting("selector", one.rpartition("/")[2], one.rpartition("/")[0], "sample messages", int(count))
         for one, count in sorted(signed.value_counts().items())
+    ]
+    asked = evidence.frame.dropna(subset=["bimi_selector", "header_from"]).groupby(["header_from", "bimi_selector"])
+    return found + [
+        Sighting("bimi_selector", str(s), str(d), "sample messages", n)
+        for (d, s), n in asked.size().items()
+        if s != "default"
     ]

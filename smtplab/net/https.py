@@ -1,4 +1,4 @@
-"""One small file over HTTPS through the tape: what MTA-STS needs (RFC 8461 section 3.3).
+"""One small file over HTTPS through the tape: what MTA-STS needs (RFC 8461 section 3.3), and BIMI.
 
 No redirects, bounded in size and time, no address that the public cannot reach. The certificate is recorded, not
 verified: whoever uses the answer judges it at the case's time.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ import httpcore
 from OpenSSL import SSL
 
 from smtplab.net import Network, Unknown
+from smtplab.net.certificates import read_leaf, verify
 from smtplab.net.channel import Channel, reason
 from smtplab.net.dns import addresses
 from smtplab.net.session import TlsFacts
@@ -35,6 +38,17 @@ class Fetched:
     tls: TlsFacts | None = None
     error: str = ""
     why: str = ""
+
+    def refused(self, at: datetime, trust: Path | None) -> str:
+        """Why nobody should use the answer: no address, no TLS, no certificate valid for the host at that time."""
+        if self.error:
+            return self.error
+        host, chain = urlsplit(self.url).hostname or "", self.tls.chain if self.tls else ()
+        verdict = verify(chain, host, at, trust)
+        leaf = read_leaf(chain[0]) if chain else None
+        if verdict.code:
+            return f"the certificate of {host}: {verdict.text}"
+        return "" if leaf and leaf.covers(host) else f"the certificate does not name {host}"
 
 
 async def fetch(network: Network, url: str) -> Fetched:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from smtplab.net import Network
-from smtplab.net.certificates import read_leaf, verify
 from smtplab.net.dns import DnsAnswer, State, query
 from smtplab.net.https import Fetched, fetch
 
@@ -92,7 +91,7 @@ async def collect(network: Network, domain: str, at: datetime) -> Policy:
     if got.why:
         return Policy(domain, State.UNKNOWN, announced, why=got.why)
     file = parse(got.body)
-    error = _unusable(got, f"mta-sts.{domain}", at, network) or "; ".join(file.problems)
+    error = _unusable(got, at, network) or "; ".join(file.problems)
     media_type = got.media_type.partition(";")[0].strip().lower()
     return Policy(domain, State.PRESENT, announced, file, error, media_type=media_type)
 
@@ -113,17 +112,10 @@ def _fields(record: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, sign, value in pairs if sign}
 
 
-def _unusable(got: Fetched, host: str, at: datetime, network: Network) -> str:
+def _unusable(got: Fetched, at: datetime, network: Network) -> str:
     """Why senders refuse what was fetched (section 3.3): address, certificate, status."""
-    if got.error:
-        return got.error
-    chain = got.tls.chain if got.tls else ()
-    verdict = verify(chain, host, at, network.settings.trust)
-    leaf = read_leaf(chain[0]) if chain else None
-    if verdict.code:
-        return f"the certificate of {host}: {verdict.text}"
-    if leaf is None or not leaf.covers(host):
-        return f"the certificate does not name {host}"
+    if refused := got.refused(at, network.settings.trust):
+        return refused
     if 300 <= got.status < 400:
         return f"HTTP status {got.status}: senders follow no redirect"
     return "" if got.status == 200 else f"HTTP status {got.status}"

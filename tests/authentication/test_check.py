@@ -340,7 +340,7 @@ def test_a_case_that_was_never_recorded_knows_nothing_and_invents_nothing(tmp_pa
     evidence = authentication.collect(case, inventory.gather(case))
     found = authentication.check(evidence)
     assert {f.severity for f in found} == {Severity.INFO}
-    assert {f.code for f in found} == {"spf.unknown", "dmarc.unknown", "dkim.selectors.unknown"}
+    assert {f.code for f in found} == {"spf.unknown", "dmarc.unknown", "dkim.selectors.unknown", "bimi.unknown"}
     for frame in (evidence.published(), evidence.keys(), evidence.policies(), evidence.report_addresses()):
         assert frame.columns.size
     assert "could not be determined" in figures.spf_tree(evidence, DOMAIN).layout.title.text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from smtplab.authentication.check import dkim, dmarc, spf
+from smtplab.authentication.check import bimi, dkim, dmarc, spf
 from smtplab.authentication.collect import AuthEvidence
 from smtplab.findings import Findings
 
 
 def check(evidence: AuthEvidence) -> Findings:
-    """Findings on SPF, DKIM and DMARC."""
-    return Findings((*spf.findings(evidence), *dkim.findings(evidence), *dmarc.findings(evidence)))
+    """Findings on SPF, DKIM, DMARC and BIMI."""
+    parts = (spf, dkim, dmarc, bimi)
+    return Findings(f for part in parts for f in part.findings(evidence))
