@@ -26,6 +26,7 @@ from smtplab import (
 from smtplab.case import Case
 from smtplab.causes import Causes
 from smtplab.findings import Findings
+from smtplab.messages import SignatureEvidence
 from smtplab.tables import Inventory
 
 
@@ -77,6 +78,11 @@ class Examination:
         return authentication.collect(self.case, self.inventory)
 
     @cached_property
+    def signatures(self) -> SignatureEvidence:
+        """The sample messages' signatures and ARC chains, verified."""
+        return messages.collect(self.case, self.messages)
+
+    @cached_property
     def names(self) -> names.NamesEvidence:
         """MX, PTR and the authoritative servers."""
         return names.collect(self.case, self.inventory)
@@ -112,7 +118,7 @@ class Examination:
             + logs.check(self.logs)
             + bounces.check(self.bounces)
             + reports.check(self.reports)
-            + messages.check(self.messages)
+            + messages.check(self.messages, self.signatures)
         )
 
     @cached_property

@@ -41,6 +41,8 @@ def merge(seen: Iterable[Sighting]) -> Inventory:
 def _declared(case: Case) -> list[Sighting]:
     found = [Sighting("domain", d, where="case.toml") for d in case.domains]
     found += [Sighting("selector", s, d, "case.toml") for d, names in case.selectors.items() for s in names]
+    signed = [(s.sets.get("dkim_selector"), s.sets.get("dkim_domain")) for s in case.streams]
+    found += [Sighting("selector", s, d, "case.toml") for s, d in signed if s and d]
     for host in case.hosts:
         found += [Sighting("host", host.name, role, "case.toml") for role in host.roles or ("",)]
         if "outbound" in host.roles:

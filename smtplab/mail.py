@@ -36,12 +36,13 @@ _SKIP = {".DS_Store", "dovecot-uidlist", "dovecot-keywords", "subscriptions", "m
 
 @dataclass(frozen=True)
 class Raw:
-    """One message as bytes with LF line ends: its file, the line it starts at, and its place in a mailbox."""
+    """One message as bytes with LF line ends: its file, the line it starts at, its place in a mailbox, whether cut."""
 
     file: str
     line: int
     data: bytes
     number: int = 1
+    cut: bool = False
 
 
 def files(path: Path, name: str) -> Iterator[tuple[Path, str]]:
@@ -116,13 +117,14 @@ def refusal(path: Path) -> str:
 
 
 def _bounded(data: bytes, file: str, line: int, number: int, problem: Problem) -> Raw:
-    if len(data) > MAX_MESSAGE:
+    cut = len(data) > MAX_MESSAGE
+    if cut:
         problem(file, f"message {number} is longer than {MAX_MESSAGE // 1024 // 1024} MiB; its end was left out")
         data = data[:MAX_MESSAGE]
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return Raw(file, line, data.lstrip(b"\n"), number)
+    return Raw(file, line, data.lstrip(b"\n"), number, cut)
 
 
 def _mbox(reader: Bounded, file: str, problem: Problem) -> Iterator[Raw]:

@@ -29,6 +29,8 @@ WEAK_BITS = 1024
 GOOD_BITS = 2048
 LONG_BITS = 4096
 """RFC 8301 section 3.2: verifiers need not handle more."""
+MAX_BITS = 8_192
+"""Larger keys are not tried: a stranger chooses how long that takes."""
 USUAL_EXPONENT = 65_537
 _BAG = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/=")
 _PASTED = re.compile(r"-----(BEGIN|END) (RSA )?PUBLIC KEY-----|[\"\\]")
@@ -217,6 +219,12 @@ def public_key(key: DkimKey) -> PublicKey | None:
     return _measure(key.kind, "".join(tags(key.record).get("p", "").split()))[0]
 
 
+def plain(key: DkimKey) -> bytes:
+    """The record reduced to what a verifier needs, for dkimpy; b"" where the key does not serve."""
+    text = "".join(tags(key.record).get("p", "").split())
+    return b"" if key.unusable else f"v=DKIM1; k={key.kind}; p={text}".encode("ascii")
+
+
 def _list(value: str) -> tuple[str, ...]:
     return tuple(v for v in "".join(value.split()).split(":") if v)[:20]
 
@@ -246,7 +254,11 @@ def _measure(kind: str, text: str) -> tuple[PublicKey | None, str]:
         key = load_der_public_key(raw)
     except (binascii.Error, ValueError, UnsupportedAlgorithm) as e:
         return None, f"p= is not a public key ({type(e).__name__})"
-    return (key, "") if isinstance(key, rsa.RSAPublicKey) else (None, "p= is not an RSA key")
+    if not isinstance(key, rsa.RSAPublicKey):
+        return None, "p= is not an RSA key"
+    if key.key_size > MAX_BITS or key.public_numbers().e.bit_length() > 64:
+        return None, f"a key of {key.key_size:,} bits is larger than verifiers handle"
+    return key, ""
 
 
 def _edwards(raw: bytes) -> tuple[PublicKey | None, str]:

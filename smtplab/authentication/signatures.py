@@ -20,13 +20,13 @@ from smtplab.authentication.canonical import FORMS, Signed, take_apart
 from smtplab.authentication.changes import Check
 from smtplab.authentication.dkim import DkimKey
 from smtplab.authentication.dmarc import Standard
+from smtplab.authentication.dmarc_record import ascii_name
 from smtplab.net import Network
 from smtplab.net.dns import State
 
 MAX_VALUE = 16_384
 """Bytes of a signature field that is looked at."""
 MAX_NAMES = 500
-MAX_BITS = 8_192
 CLOCKS = timedelta(hours=1)
 """How far clocks may differ before a signature counts as made in the future or expired."""
 ALGORITHMS = {"rsa-sha256": ("rsa", "sha256"), "rsa-sha1": ("rsa", "sha1"), "ed25519-sha256": ("ed25519", "sha256")}
@@ -80,8 +80,8 @@ class Signature:
     """One DKIM-Signature, `number` 1 the topmost.
 
     `body` and `header` tell whether each is as it was signed (None: cannot be told); `aligned` whether the domain
-    belongs to the author's (None: not known); `unsigned` bytes of the body that l= leaves open; `hints` what was
-    probably changed, each with its evidence; `detail` says more of the cause.
+    belongs to the author's (None: not known); `unsigned` bytes of the body that l= leaves open (None without l=);
+    `hints` what was probably changed, each with its evidence; `detail` says more of the cause.
     """
 
     number: int
@@ -95,7 +95,7 @@ class Signature:
     body: bool | None = None
     header: bool | None = None
     bits: int = 0
-    unsigned: int = 0
+    unsigned: int | None = None
     testing: bool = False
     signs: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
@@ -204,6 +204,8 @@ def _malformed(tags: dict[str, str], names: list[str], signature: Signature) -> 
         return f"it has no {lacks}="
     if twice := next((n for n in names if names.count(n) > 1), ""):
         return f"the tag {twice[:20]!r} stands twice"
+    if not ascii_name(f"{signature.selector}.{signature.domain}"):
+        return "d= or s= is no domain name"
     if tags["v"] != "1":
         return f"version {tags['v'][:20]!r} is not 1"
     if tags["a"] not in ALGORITHMS:
@@ -291,8 +293,6 @@ def _unfit(signature: Signature, key: DkimKey, kind: str) -> str:
     """Why a sound key does not serve this signature."""
     if key.kind != kind:
         return f"the signature is {kind}, the key {key.kind}"
-    if key.bits > MAX_BITS or key.exponent.bit_length() > 64:
-        return "the key is too large to be tried"
     if key.strict and signature.identity.rpartition("@")[2].lower() != signature.domain:
         return "i= names a subdomain, which the key forbids (t=s)"
     return ""

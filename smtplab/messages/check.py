@@ -1,17 +1,19 @@
-"""What sample messages lack that receivers ask for."""
+"""What sample messages lack that receivers ask for, and what became of our signatures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from smtplab.findings import Finding, Findings
+from smtplab.messages import verdicts
 from smtplab.messages.read import MessageEvidence
+from smtplab.messages.signatures import SignatureEvidence
 from smtplab.tables import Sighting
 
 
-def check(evidence: MessageEvidence) -> Findings:
-    """Findings on one-click unsubscribe, a finding a list."""
-    return Findings(_all(evidence))
+def check(evidence: MessageEvidence, signed: SignatureEvidence | None = None) -> Findings:
+    """Findings on one-click unsubscribe, a finding a list, and on signatures where they were verified."""
+    return Findings((*_all(evidence), *(verdicts.findings(signed) if signed else ())))
 
 
 def _all(evidence: MessageEvidence) -> Iterator[Finding]:
@@ -24,7 +26,7 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
         return
     bulk = evidence.frame[evidence.frame["bulk"].notna()]
     if evidence.domains:
-        bulk = bulk[bulk["header_from"].map(lambda d: _within(d, evidence.domains)).astype(bool)]
+        bulk = bulk[bulk["header_from"].map(lambda d: verdicts.within(d, evidence.domains)).astype(bool)]
     for name, part in bulk.groupby("list"):
         files, sender = tuple(part["file"].unique()), str(part["header_from"].iloc[0])
         facts = {"list": str(name), "domain": sender, "count": len(part)}
@@ -36,10 +38,6 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
             yield Finding("messages.unsubscribe.not_signed", str(name), files, **facts)
         else:
             yield Finding("messages.unsubscribe.ok", str(name), files, **facts)
-
-
-def _within(domain: object, domains: tuple[str, ...]) -> bool:
-    return isinstance(domain, str) and any(domain == d or domain.endswith(f".{d}") for d in domains)
 
 
 def sightings(evidence: MessageEvidence) -> list[Sighting]:

@@ -272,6 +272,7 @@ def test_a_key_may_forbid_subdomains() -> None:
 def test_a_length_leaves_the_end_of_the_body_open() -> None:
     raw = sign(length=True)
     assert one(raw).unsigned == 0
+    assert one(sign()).unsigned is None
     found = one(raw + b"Buy now!\r\n")
     assert (found.cause, found.unsigned) == (Cause.VERIFIES, len(b"Buy now!\r\n"))
     assert one(raw.replace(b"Ann\r\n", b"")).cause is Cause.BODY
