@@ -104,12 +104,26 @@ def describe(name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "type", "unit", "meaning"])
 
 
-Kind = Literal["domain", "selector", "bimi_selector", "host", "outbound", "recipient_domain"]
+Kind = Literal[
+    "domain",
+    "selector",
+    "bimi_selector",
+    "host",
+    "outbound",
+    "recipient_domain",
+    "author",
+    "signer",
+    "envelope",
+]
 
 
 @dataclass(frozen=True, order=True)
 class Sighting:
-    """One thing seen in evidence: `of` is the domain of a selector or the role of a host; `where` its source."""
+    """One thing seen in evidence: `where` is its source.
+
+    `of` is the domain of a selector, the role of a host, and of a signer (d=) or an envelope (MAIL FROM) the author
+    domain, the one in the From line, whose mail it vouches for.
+    """
 
     kind: Kind
     value: str
@@ -156,6 +170,14 @@ class Inventory:
     def recipient_domains(self) -> tuple[str, ...]:
         """Domains we send to, most messages first."""
         return self._values("recipient_domain")
+
+    def authors(self) -> tuple[str, ...]:
+        """Domains of our own seen in the From line, forged mail included, most messages first."""
+        return self._values("author")
+
+    def vouching(self, kind: Literal["signer", "envelope"], author: str) -> tuple[str, ...]:
+        """Domains of our own that signed mail of an author domain, or stood in its envelope, and passed."""
+        return self._values(kind, author)
 
     def where(self, kind: Kind, value: str, of: str | None = None) -> str:
         """Where a thing was seen, or ""."""

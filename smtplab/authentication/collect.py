@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pandas as pd
 
-from smtplab.authentication import bimi, dkim, dmarc, spf, spf_trace
+from smtplab.authentication import bimi, dkim, dmarc, spf, spf_trace, spoofing
 from smtplab.authentication.bimi import Bimi
 from smtplab.authentication.dkim import Discovery, DkimKey
 from smtplab.authentication.dmarc import Dmarc
@@ -41,6 +41,8 @@ class AuthEvidence:
     bimi: tuple[Bimi, ...] = ()
     left_out: int = 0
     """Selectors and addresses not asked for, because there were too many."""
+    forgeable: tuple[spoofing.Target, ...] = ()
+    """The names that a forger may write; of a case only."""
 
     def __repr__(self) -> str:
         more = f"; {self.left_out:,} more not asked for" if self.left_out else ""
@@ -123,12 +125,22 @@ class AuthEvidence:
         columns = ["domain", "organizational", "by suffix list", "record", "p", "sp", "np", "differs"]
         return pd.DataFrame(rows, columns=columns)
 
+    def spoofing(self) -> pd.DataFrame:
+        """What becomes of forged mail, a row a name: see `spoofing.table`."""
+        return spoofing.table(self.forgeable)
+
 
 def collect(case: Case, inventory: Inventory) -> AuthEvidence:
     """Ask for all records of the inventory's domains, selectors and outbound addresses."""
     if case.tape:
         case.network.demand("dns")
-    return case.network.run(ask(case.network, inventory, at=case.as_of))
+    return case.network.run(_whole(case, inventory))
+
+
+async def _whole(case: Case, inventory: Inventory) -> AuthEvidence:
+    evidence = await ask(case.network, inventory, at=case.as_of)
+    forgeable = await spoofing.collect(case.network, inventory, evidence.dmarc, evidence.spf)
+    return replace(evidence, forgeable=forgeable)
 
 
 async def ask(network: Network, inventory: Inventory, guess: bool = True, at: datetime | None = None) -> AuthEvidence:

@@ -17,7 +17,7 @@ import dns.name
 MAX_PARTS = 60
 """Tags read of one record, and report addresses of one tag: far more than anybody needs."""
 _VERSION = re.compile(r"^[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")
-_RESEMBLES = re.compile(r"dmarc|(?:^|;)\s*(?:p|sp|rua)\s*=", re.IGNORECASE)
+_RESEMBLES = re.compile(r"dmarc\s*[0-9]|(?:^|;)\s*s?p\s*=\s*(?:none|quarantine|reject)\b", re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}):(.+)", re.DOTALL)
 _SIZE = re.compile(r"![0-9]+[kmgtKMGT]?$")
@@ -42,7 +42,7 @@ class Policy(StrEnum):
 
 Policies = tuple[Policy, Policy, Policy]
 """For a domain itself, for its subdomains that exist, and for those that do not."""
-_ASKED = frozenset({"none", "quarantine", "reject"})
+ASKED = ("none", "quarantine", "reject")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class DmarcRecord:
         return p, sp, Policy(self.tags["np"].lower()) if np and "np" in self.tags else sp
 
     def _valid(self, tag: str) -> bool:
-        return self.tags.get(tag, "").lower() in _ASKED
+        return self.tags.get(tag, "").lower() in ASKED
 
     @property
     def invalid(self) -> tuple[tuple[str, str], ...]:
@@ -128,11 +128,12 @@ class DmarcRecord:
         return self.tags.get(f"a{mechanism}", "r").lower() == "s"
 
     def changed(self, **tags: str) -> str:
-        """The text with tags set, the policies first, without what is not valid, weakens or is historic."""
-        gone = {"v", "t", "pct", "rf", "ri", *(t for t, _ in self.invalid)}
+        """The text with tags set ("" takes one away), the policies first, and without policies that are not valid."""
+        gone = {"v", *(t for t, _ in self.invalid)}
         kept = {k: v for k, v in self.tags.items() if k not in gone} | tags
         order = {t: i for i, t in enumerate(("p", "sp", "np"))}
-        return "; ".join(["v=DMARC1", *(f"{k}={kept[k]}" for k in sorted(kept, key=lambda k: order.get(k, 3)))])
+        names = sorted((k for k in kept if kept[k]), key=lambda k: order.get(k, 3))
+        return "; ".join(["v=DMARC1", *(f"{k}={kept[k]}" for k in names)])
 
 
 def parse(domain: str, text: str) -> DmarcRecord | None:

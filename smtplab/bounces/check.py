@@ -128,6 +128,8 @@ def sightings(evidence: BounceEvidence) -> list[Sighting]:
         domain, _, selector = str(one).rpartition("/")
         if count >= SEEN_OFTEN and domain:
             found.append(Sighting("selector", selector, domain, where, int(count)))
+    authors = evidence.returned["header_from"].dropna().value_counts()
+    found += [Sighting("author", d, "", where, int(n)) for d, n in authors.items() if within(d, evidence.domains)]
     if evidence.domains:
         ours = table[table["reporting_mta"].map(lambda h: within(h, evidence.domains)).astype(bool)]
         for ip, count in ours["source_ip"].dropna().value_counts().items():

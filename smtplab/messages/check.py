@@ -41,15 +41,18 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
 
 
 def sightings(evidence: MessageEvidence) -> list[Sighting]:
-    """Selectors that the sample messages are signed with, and those of a logo that they ask for."""
+    """Selectors of signatures, selectors of a logo that is asked for, and author domains that are our own."""
+    where = "sample messages"
     signed = evidence.frame["signatures"].dropna().str.split().explode()
     found = [
-        Sighting("selector", one.rpartition("/")[2], one.rpartition("/")[0], "sample messages", int(count))
+        Sighting("selector", one.rpartition("/")[2], one.rpartition("/")[0], where, int(count))
         for one, count in sorted(signed.value_counts().items())
     ]
     asked = evidence.frame.dropna(subset=["bimi_selector", "header_from"]).groupby(["header_from", "bimi_selector"])
+    found += [
+        Sighting("bimi_selector", str(s), str(d), where, n) for (d, s), n in asked.size().items() if s != "default"
+    ]
+    authors = evidence.frame["header_from"].dropna().value_counts()
     return found + [
-        Sighting("bimi_selector", str(s), str(d), "sample messages", n)
-        for (d, s), n in asked.size().items()
-        if s != "default"
+        Sighting("author", d, "", where, int(n)) for d, n in authors.items() if verdicts.within(d, evidence.domains)
     ]

@@ -156,4 +156,16 @@ def sightings(evidence: ReportEvidence) -> list[Sighting]:
     for domain, count in own.groupby("header_from")["count"].sum().items():
         if within(domain, domains):
             found.append(Sighting("domain", str(domain), where=where, count=int(count)))
+    for domain, count in table.groupby("header_from")["count"].sum().items():
+        found.append(Sighting("author", str(domain), where=where, count=int(count)))
+    return found + _vouching(table[table["kind"] == "ours"], domains, where)
+
+
+def _vouching(table: pd.DataFrame, domains: tuple[str, ...], where: str) -> list[Sighting]:
+    """Which of our domains passed DKIM or SPF for which author domain."""
+    found: list[Sighting] = []
+    for kind, column in (("signer", "dkim_results"), ("envelope", "spf_results")):
+        for (author, joined), count in table.groupby(["header_from", column])["count"].sum().items():
+            passed = {d for d, _, result in results(joined) if result == "pass" and within(d, domains)}
+            found += [Sighting(kind, d, str(author), where, int(count)) for d in sorted(passed)]  # type: ignore[arg-type]
     return found

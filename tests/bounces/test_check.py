@@ -60,6 +60,7 @@ def test_a_selector_is_sighted_once_three_messages_show_it(tmp_path: Path) -> No
         found = evidence(tmp_path, *[dsn()] * count)
         assert [s.value for s in bounces.sightings(found) if s.kind == "selector"] == seen
     assert {s.value for s in bounces.sightings(found) if s.kind == "recipient_domain"} == {"gmail.com"}
+    assert {s.value for s in bounces.sightings(found) if s.kind == "author"} == {"meridian.example"}
 
 
 def test_figures_tell_counts_in_words_and_bound_what_strangers_wrote(tmp_path: Path) -> None:

@@ -54,9 +54,12 @@ def test_mail_of_others_is_not_judged(tmp_path: Path) -> None:
     assert not messages.check(messages.read_paths([tmp_path], domains=("meridian.example",)))
 
 
-def test_selectors_of_samples_are_sighted(tmp_path: Path) -> None:
-    [seen] = messages.sightings(read(tmp_path, SIGNED))
-    assert (seen.kind, seen.value, seen.of) == ("selector", "pr1", "meridian.example")
+def test_selectors_and_author_domains_of_samples_are_sighted(tmp_path: Path) -> None:
+    seen = messages.sightings(read(tmp_path, SIGNED))
+    assert {(s.kind, s.value, s.of) for s in seen} == {
+        ("selector", "pr1", "meridian.example"),
+        ("author", "meridian.example", ""),
+    }
 
 
 def test_no_sample_and_an_unreadable_one_are_told(tmp_path: Path) -> None:

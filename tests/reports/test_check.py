@@ -120,6 +120,12 @@ def test_sightings_hold_selectors_often_seen_and_only_addresses_that_passed_for_
         ("pr1", "meridian.example"),
     }
     assert [s.value for s in seen if s.kind == "outbound"] == ["198.51.100.11"]
+    assert {s.value for s in seen if s.kind == "author"} == {"meridian.example"}
+    # Who vouches for our mail is told by what passed, not by what a forger wrote.
+    assert {(s.kind, s.value, s.of) for s in seen if s.kind in ("signer", "envelope")} == {
+        ("signer", "meridian.example", "meridian.example"),
+        ("envelope", "meridian.example", "meridian.example"),
+    }
 
 
 def test_a_picture_of_mail_that_all_passes_says_so(tmp_path: Path) -> None:
