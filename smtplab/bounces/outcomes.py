@@ -26,8 +26,8 @@ def outcomes(case: Case, evidence: BounceEvidence, known: pd.DataFrame) -> pd.Da
     failed = evidence.bounces[(evidence.bounces["kind"] == "bounce") & evidence.bounces["recipient"].notna()]
     if failed.empty:
         return conform("outcomes", [])
-    seen = {(m, _lower(r)) for c in ("message_id", "queue_id") for m, r in _pairs(known, c)}
-    recipients = {_lower(r) for r in known["recipient"].dropna()}
+    seen = {(m, _lower(r)) for c in ("message_id", "queue_id") for m, r in _pairs(known, c, failed)}
+    recipients = {_lower(r) for r in known["recipient"].dropna().unique()}
     sent = evidence.returned.dropna(subset=["message_id"]).drop_duplicates("message_id").set_index("message_id")["sent"]
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for bounce in failed.astype(object).where(failed.notna(), None).to_dict("records"):
@@ -43,8 +43,9 @@ def outcomes(case: Case, evidence: BounceEvidence, known: pd.DataFrame) -> pd.Da
     return conform("outcomes", rows.values())
 
 
-def _pairs(known: pd.DataFrame, column: str) -> list[tuple[str, str]]:
-    part = known[[column, "recipient"]].dropna()
+def _pairs(known: pd.DataFrame, column: str, failed: pd.DataFrame) -> list[tuple[str, str]]:
+    # Of a million deliveries a few came back.
+    part = known.loc[known[column].isin(failed[column].dropna()), [column, "recipient"]].dropna()
     return list(part.itertuples(index=False, name=None))
 
 

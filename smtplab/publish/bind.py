@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,8 +19,7 @@ from html import escape, unescape
 from importlib import resources
 from typing import Any
 
-from nbconvert.filters import markdown2html
-from nbformat import NotebookNode
+import mistune
 from plotly.offline import get_plotlyjs
 
 from smtplab import theme
@@ -32,9 +31,11 @@ FIRST = "12_verdict"
 """The manager's page stands first."""
 _TITLE_ROOM = 52
 """Pixels that `theme.finish` keeps free above a figure for its title."""
+Notebook = Mapping[str, Any]
+"""An executed notebook of format 4, its texts in one piece each."""
 PLOTLY = "application/vnd.plotly.v1+json"
 _HEADING = re.compile(r"<h([1-6])(?: [^>]*)?>(.*?)</h\1>", re.DOTALL)
-_ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>.*?</a>', re.DOTALL)
+_MARKDOWN = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url"])
 _CHAPTER = re.compile(r'<a href="(\d\d_\w+)\.ipynb(?:#[^"]*)?"[^>]*>(.*?)</a>', re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -70,7 +71,7 @@ class _Chapter:
         return f"<li>{title}{f'<ol>{sections}</ol>' if sections else ''}</li>"
 
 
-def bind(heading: Heading, notebooks: Sequence[NotebookNode], names: Sequence[str], findings: Findings) -> str:
+def bind(heading: Heading, notebooks: Sequence[Notebook], names: Sequence[str], findings: Findings) -> str:
     """One HTML page of executed notebooks; `names` are their file stems, which give the order."""
     numbered = sorted(zip(names, notebooks, strict=True), key=lambda pair: (pair[0] != FIRST, pair[0]))
     figures: list[dict[str, Any]] = []
@@ -134,14 +135,14 @@ def _counts(findings: Findings) -> str:
     )
 
 
-def _chapter(name: str, notebook: NotebookNode, bound: frozenset[str], figures: list[dict[str, Any]]) -> _Chapter:
+def _chapter(name: str, notebook: Notebook, bound: frozenset[str], figures: list[dict[str, Any]]) -> _Chapter:
     parts, heads = [], []
-    for number, cell in enumerate(notebook.cells):
-        if cell.cell_type == "markdown":
-            html, found = _markdown(cell.source, f"{name}-{number}", bound)
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "markdown":
+            html, found = _markdown(cell["source"], f"{name}-{number}", bound)
             heads += found
             parts.append(html)
-        elif cell.cell_type == "code":
+        elif cell["cell_type"] == "code":
             parts.append(_code(cell, figures))
     title = next((text for level, _, text in heads if level == 2), name)
     body = f'<section class="chapter" id="{escape(name)}" aria-label="{escape(title)}">{"".join(parts)}</section>'
@@ -150,7 +151,7 @@ def _chapter(name: str, notebook: NotebookNode, bound: frozenset[str], figures: 
 
 def _markdown(source: str, stem: str, bound: frozenset[str]) -> tuple[str, list[tuple[int, str, str]]]:
     """HTML of a text cell, and its headings: level, anchor, plain text."""
-    html = clean.output(_ANCHOR.sub("", markdown2html(source)))
+    html = clean.output(str(_MARKDOWN(source)))
     # Links between chapters stay in the page; what is not bound here is no link.
     html = _CHAPTER.sub(lambda m: f'<a href="#{m[1]}">{m[2]}</a>' if m[1] in bound else m[2], html)
     heads: list[tuple[int, str, str]] = []
@@ -165,19 +166,19 @@ def _markdown(source: str, stem: str, bound: frozenset[str]) -> tuple[str, list[
     return f'<div class="prose">{_HEADING.sub(lower, html)}</div>', heads
 
 
-def _code(cell: NotebookNode, figures: list[dict[str, Any]]) -> str:
-    tags = cell.metadata.get("tags", [])
+def _code(cell: Mapping[str, Any], figures: list[dict[str, Any]]) -> str:
+    tags = cell["metadata"].get("tags", [])
     if "parameters" in tags or "injected-parameters" in tags:
         return ""
-    source = f'<details class="code"><summary>code</summary><pre><code>{escape(cell.source)}</code></pre></details>'
-    return source + "".join(_output(o, figures) for o in cell.outputs)
+    source = f'<details class="code"><summary>code</summary><pre><code>{escape(cell["source"])}</code></pre></details>'
+    return source + "".join(_output(o, figures) for o in cell["outputs"])
 
 
-def _output(output: NotebookNode, figures: list[dict[str, Any]]) -> str:
-    if output.output_type == "stream":
-        return _pre(output.text)
-    if output.output_type == "error":
-        return _pre(f"{output.ename}: {output.evalue}", "text error")
+def _output(output: Mapping[str, Any], figures: list[dict[str, Any]]) -> str:
+    if output["output_type"] == "stream":
+        return _pre(output["text"])
+    if output["output_type"] == "error":
+        return _pre(f"{output['ename']}: {output['evalue']}", "text error")
     data = output.get("data", {})
     if (figure := data.get(PLOTLY)) is not None:
         return _figure(figure, figures)
@@ -218,10 +219,10 @@ def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
     )
 
 
-def figures_of(notebooks: Sequence[NotebookNode]) -> Iterator[dict[str, Any]]:
+def figures_of(notebooks: Sequence[Notebook]) -> Iterator[dict[str, Any]]:
     """Every plotly figure of executed notebooks, in page order of each."""
     for notebook in notebooks:
-        for cell in notebook.cells:
+        for cell in notebook["cells"]:
             for output in cell.get("outputs", []):
                 if (figure := output.get("data", {}).get(PLOTLY)) is not None:
                     yield figure

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from subprocess import PIPE
+from tempfile import TemporaryFile
 from time import monotonic
-
-import nbformat
-from nbformat import NotebookNode
+from typing import IO, Any
 
 from smtplab.errors import PublishError
 
@@ -31,36 +34,62 @@ def chapters() -> list[Path]:
     raise PublishError("no chapters are installed", where=package / "notebooks", do="Reinstall smtplab")
 
 
-def execute(notebooks: list[Path], case: Path, scratch: Path, tell: Tell, workers: int = 2) -> list[NotebookNode]:
+def execute(notebooks: list[Path], case: Path, scratch: Path, tell: Tell, workers: int = 2) -> list[dict[str, Any]]:
     """Execute the chapters on a case, several at a time, and return them in order.
 
-    Every chapter has a process and a kernel of its own in this environment. Raises PublishError naming chapter,
-    cell and error for the first that fails; those not yet begun are then left out.
+    Every chapter has a kernel of its own in this environment. Raises PublishError naming chapter, cell and error
+    for the first that fails; those not yet begun are then left out.
     """
+    waiting = deque(notebooks)
     with ThreadPoolExecutor(max(1, min(workers, os.cpu_count() or 1))) as pool:
-        jobs = [pool.submit(_execute, n, case, scratch, tell) for n in notebooks]
+        jobs = [pool.submit(_serve, waiting, case, scratch, tell) for _ in range(workers)]
         try:
-            return [job.result() for job in jobs]
+            done = {name: book for job in jobs for name, book in job.result().items()}
         finally:
-            pool.shutdown(cancel_futures=True)
+            waiting.clear()
+    return [done[notebook] for notebook in notebooks]
 
 
-def _execute(notebook: Path, case: Path, scratch: Path, tell: Tell) -> NotebookNode:
+def _serve(waiting: deque[Path], case: Path, scratch: Path, tell: Tell) -> dict[Path, dict[str, Any]]:
+    """Take chapters until none waits, with one worker."""
+    done: dict[Path, dict[str, Any]] = {}
+    worker = Path(str(resources.files("smtplab.publish") / "worker.py"))
+    # -P: the worker's neighbours must not pass for modules of the standard library.
+    command = [sys.executable, "-P", "-X", "utf8", str(worker.resolve())]
+    with (
+        TemporaryFile("w+", encoding="utf-8") as said,
+        subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=said, text=True, encoding="utf-8") as process,
+    ):
+        try:
+            while waiting:
+                with suppress(IndexError):
+                    notebook = waiting.popleft()
+                    done[notebook] = _execute(process, notebook, case, scratch, tell, said)
+        except BaseException:
+            waiting.clear()
+            raise
+        finally:
+            process.terminate()
+    return done
+
+
+def _execute(
+    process: subprocess.Popen[str], notebook: Path, case: Path, scratch: Path, tell: Tell, said: IO[str]
+) -> dict[str, Any]:
     began = monotonic()
     target = scratch / notebook.name
-    worker = Path(str(resources.files("smtplab.publish") / "worker.py"))
-    arguments = [str(p.resolve()) for p in (worker, notebook, target, case)]
-    # -P: the worker's neighbours must not pass for modules of the standard library.
-    done = subprocess.run(
-        [sys.executable, "-P", "-X", "utf8", *arguments, str(LONGEST)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stdout or done.stderr).strip().splitlines() or [f"ended with status {done.returncode}"]
-        raise PublishError(said[-1], where=notebook.name, do="Open the chapter in JupyterLab to see it")
-    executed: NotebookNode = nbformat.reads(target.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    job = [*(str(p.resolve()) for p in (notebook, target, case)), LONGEST]
+    answer = ""
+    with suppress(BrokenPipeError):
+        print(json.dumps(job), file=process.stdin, flush=True)
+        answer = process.stdout.readline() if process.stdout else ""
+    if wrong := json.loads(answer) if answer else _last(said, process.wait()):
+        raise PublishError(wrong, where=notebook.name, do="Open the chapter in JupyterLab to see it")
+    executed: dict[str, Any] = json.loads(target.read_text("utf-8"))
     tell(notebook.stem, monotonic() - began)
     return executed
+
+
+def _last(said: IO[str], status: int) -> str:
+    said.seek(0)
+    return (said.read().strip().splitlines() or [f"its process ended with status {status}"])[-1]

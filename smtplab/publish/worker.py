@@ -1,44 +1,56 @@
-"""Run as a script: execute one notebook with papermill, in a process of its own.
+"""Run as a script: execute notebooks with papermill, one after the other, as standard input names them.
 
-Papermill changes the working directory of its process, so chapters that run side by side must not share one.
-Usage: `worker.py NOTEBOOK TARGET CASE SECONDS`; on failure it prints one line that names cell and error, and
-ends with status 1.
+Papermill changes the working directory of its process, so chapters that run side by side must not share one; and it
+is slow to load, so a process serves many. Each line of input is a JSON list [notebook, target, case, seconds that a
+cell may take]; the target is the executed notebook as JSON with its texts in one piece each. Each line of output is
+"" when it was written, else what failed: cell and error.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
 from pathlib import Path
 
 
-def main(notebook: str, target: str, case: str, seconds: str) -> int:
-    """Execute and write the target; CASE is the case's path, SECONDS what a cell may take."""
+def main() -> None:
+    """Serve until the input ends."""
+    # Whatever a library prints must not pass for an answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        print(json.dumps(_execute(*json.loads(line))), file=answers, flush=True)
+
+
+def _execute(notebook: str, target: str, case: str, seconds: int) -> str:
+    # jsonschema would build a grammar of IRIs, a second's work, for a check that no notebook asks for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             notebook,
-            target,
+            None,
             parameters={"CASE": case},
             kernel_name="python3",
             progress_bar=False,
             log_output=False,
-            execution_timeout=int(seconds),
+            execution_timeout=seconds,
             extra_arguments=["--log-level=ERROR"],
             cwd=str(Path(target).parent),
         )
     except PapermillExecutionError as e:
         # Papermill adds a cell with the parameters; JupyterLab counts without it.
         cell = f"cell [{e.exec_count - 1}]" if e.exec_count else f"cell {e.cell_index}"
-        print(f"{cell} `{_line(str(e.source), 80)}` failed with {e.ename}: {_line(str(e.evalue))}")
-        return 1
+        return f"{cell} `{_line(str(e.source), 80)}` failed with {e.ename}: {_line(str(e.evalue))}"
     except (PapermillException, OSError, RuntimeError, ValueError) as e:
-        print(f"could not be executed: {_line(str(e))}")
-        return 1
-    return 0
+        return f"could not be executed: {_line(str(e))}"
+    Path(target).write_text(json.dumps(executed), "utf-8")
+    return ""
 
 
 def _line(text: str, longest: int = 400) -> str:
@@ -48,4 +60,4 @@ def _line(text: str, longest: int = 400) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main()
