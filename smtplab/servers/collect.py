@@ -14,6 +14,7 @@ from smtplab.net.session import PORTS, Transcript, gather_sessions, knock
 from smtplab.servers import configuration
 from smtplab.servers.capabilities import Offer, read_offer
 from smtplab.servers.configuration import Configuration
+from smtplab.servers.passwords import Stored
 from smtplab.servers.probes import Probe, Target, may, probe
 from smtplab.servers.transcripts import Transcripts
 from smtplab.tables import Inventory
@@ -37,7 +38,7 @@ class ServerEvidence:
 
     `mx` are the MX names of our domains, `unreached` hosts that could not be asked, with the reason. `doors` are the
     ports of our own hosts that none of their roles needs, `used` the connections made ("address:port": count),
-    `probes` intrusive tests where case.toml allows them.
+    `probes` intrusive tests where case.toml allows them, `passwords` the schemes of files that hold some.
     """
 
     sessions: tuple[Transcript, ...]
@@ -49,6 +50,7 @@ class ServerEvidence:
     doors: tuple[Door, ...] = ()
     used: Mapping[str, int] = field(default_factory=dict)
     probes: tuple[Probe, ...] = ()
+    passwords: tuple[Stored, ...] = ()
 
     def __repr__(self) -> str:
         hosts = {s.host for s in self.sessions}
@@ -146,12 +148,12 @@ def collect(case: Case, inventory: Inventory) -> ServerEvidence:
     """
     if case.tape:
         case.network.demand("session", "dns")
-    files, problems = configuration.read(case)
+    files, stored, problems = configuration.read(case)
     sessions, doors, mx, unreached = case.network.run(_ask(case, inventory))
     offers = tuple(map(read_offer, sessions))
     probes = case.network.run(_probes(case, sessions)) if case.network.settings.intrusive else ()
     used = case.network.connections_used()
-    return ServerEvidence(tuple(sessions), offers, files, mx, unreached, problems, tuple(doors), used, probes)
+    return ServerEvidence(tuple(sessions), offers, files, mx, unreached, problems, tuple(doors), used, probes, stored)
 
 
 async def _probes(case: Case, sessions: list[Transcript]) -> tuple[Probe, ...]:

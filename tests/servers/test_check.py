@@ -207,27 +207,6 @@ def test_the_fix_is_the_line_to_set(tmp_path: Path) -> None:
     assert findings.of("servers.starttls.missing")[0].record == "smtpd_tls_security_level = may"
 
 
-CONFIGURATION = [
-    ("out.postconf", "smtp_connection_cache_on_demand = no\n", {"servers.configuration.connection_cache_off"}),
-    ("out.postconf", "smtp_connection_cache_on_demand = yes\n", set()),
-    ("out.postconf", "myhostname = out\n", set()),
-    ("mail.postconf", "smtpd_sasl_auth_enable = yes\n", {"servers.configuration.auth_only_off"}),
-    ("mail.postconf", "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", set()),
-    ("mail.doveconf", "disable_plaintext_auth = no\n", {"servers.configuration.plaintext_allowed"}),
-    ("mail.doveconf", "auth_allow_cleartext = yes\n", {"servers.configuration.plaintext_allowed"}),
-    ("mail.doveconf", "protocol lda {\n  disable_plaintext_auth = no\n}\nssl = yes\n", set()),
-]
-
-
-@pytest.mark.parametrize(("name", "text", "codes"), CONFIGURATION)
-def test_a_configuration_file_explains(name: str, text: str, codes: set[str], tmp_path: Path) -> None:
-    evidence = collect(tmp_path / "case", Answers(configuration={name: text}))
-    found = servers.check(evidence).of("servers.configuration.")
-    assert {f.code for f in found} == codes
-    assert all(f.evidence[0].startswith(f"sources/configuration/{name} line 1: ") for f in found)
-    assert all(f.severity is Severity.LOW for f in found)
-
-
 def test_a_case_without_recording_has_unknowns_and_no_error(tmp_path: Path) -> None:
     opened = Case.create(tmp_path / "case", DOMAIN)
     evidence = servers.collect(opened, inventory.gather(opened))

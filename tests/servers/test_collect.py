@@ -135,7 +135,7 @@ def test_evidence_names_itself_the_same_each_time(tmp_path: Path) -> None:
 
 
 BAD_FILES = [
-    ("notes.txt", "smtp_tls = no\n", "not named HOST.postconf or HOST.doveconf"),
+    ("notes.txt", "smtp_tls = no\n", "not named HOST.postconf, HOST.doveconf"),
     ("mail.postconf", "%PDF-1.7\n\x00\x01", "expected the output of postconf -n"),
     ("mail.doveconf", "", "expected the output of doveconf -n"),
 ]
@@ -144,7 +144,7 @@ BAD_FILES = [
 @pytest.mark.parametrize(("name", "text", "what"), BAD_FILES)
 def test_another_kind_of_file_is_a_problem_that_is_told(name: str, text: str, what: str, tmp_path: Path) -> None:
     opened = case(tmp_path / "case", Answers(configuration={name: text}), AUTHORITY)
-    found, problems = read(opened)
+    found, _, problems = read(opened)
     assert found == ()
     assert problems["file"].tolist() == [f"sources/configuration/{name}"]
     assert what in problems["what"][0]

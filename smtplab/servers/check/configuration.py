@@ -1,24 +1,78 @@
-"""What a configuration file explains."""
+"""What lines of configuration mean, by configuration_rules.toml, and how passwords are stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import re2
 
 from smtplab.findings import Finding
+from smtplab.servers.collect import ServerEvidence
 from smtplab.servers.configuration import Configuration
+from smtplab.servers.passwords import Stored
 
 
-def _configuration(config: Configuration) -> Iterator[Finding]:
-    host = config.host
-    if config.program == "postfix":
-        if config.value("smtp_connection_cache_on_demand") == "no":
-            seen = config.seen("smtp_connection_cache_on_demand")
-            yield Finding("servers.configuration.connection_cache_off", host, seen, host=host)
-        signs_in = config.value("smtpd_sasl_auth_enable") == "yes"
-        if signs_in and config.value("smtpd_tls_auth_only", "no") == "no":
-            seen = config.seen("smtpd_tls_auth_only", "smtpd_sasl_auth_enable")
-            yield Finding("servers.configuration.auth_only_off", host, seen, host=host)
-    # Dovecot 2.4 turned the setting round and gave it a new name.
-    elif config.value("disable_plaintext_auth") == "no" or config.value("auth_allow_cleartext") == "yes":
-        seen = config.seen("disable_plaintext_auth", "auth_allow_cleartext")
-        yield Finding("servers.configuration.plaintext_allowed", host, seen, host=host)
+@dataclass(frozen=True)
+class Rule:
+    """One row of configuration_rules.toml; a `default` of None judges nothing where the program prints nothing."""
+
+    code: str
+    program: str
+    setting: str
+    when: Any
+    never: Any = None
+    default: str | None = None
+    also: Mapping[str, tuple[Any, str]] | None = None
+
+    def fits(self, config: Configuration) -> bool:
+        """Whether the rule speaks of this configuration."""
+        value = config.settings.get(self.setting, (0, self.default))[1]
+        if config.program != self.program or value is None or not self.when.search(value):
+            return False
+        if self.never and self.never.search(value):
+            return False
+        return all(pattern.search(config.value(n, default)) for n, (pattern, default) in (self.also or {}).items())
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule."""
+    options = re2.Options()
+    options.case_sensitive = False
+    raw = tomllib.loads((resources.files("smtplab") / "data" / "configuration_rules.toml").read_text("utf-8"))["rule"]
+    made = []
+    for row in raw:
+        patterns = {k: re2.compile(row[k], options) for k in ("when", "never") if k in row}
+        also = {n: (re2.compile(pattern, options), default) for n, (pattern, default) in row.get("also", {}).items()}
+        made.append(Rule(**row | patterns | {"also": also}))
+    return tuple(made)
+
+
+def check(evidence: ServerEvidence) -> Iterator[Finding]:
+    """Findings on every configuration and every file of passwords."""
+    for config in evidence.configuration:
+        for rule in rules():
+            if rule.fits(config):
+                names = (rule.setting, *(rule.also or {}))
+                value = config.value(rule.setting, rule.default or "")
+                seen = config.seen(*names) or (f"{config.file}: {rule.setting} is not set",)
+                yield Finding(rule.code, config.host, seen, host=config.host, value=value)
+    for stored in evidence.passwords:
+        yield from _passwords(stored)
+
+
+def _passwords(stored: Stored) -> Iterator[Finding]:
+    where, seen = stored.file, (stored.file,)
+    if plain := stored.count("plain"):
+        yield Finding("servers.passwords.plain", where, seen, file=stored.file, count=plain)
+    if weak := stored.count("weak"):
+        names = stored.names("weak")
+        yield Finding("servers.passwords.weak", where, seen, file=stored.file, count=weak, schemes=names)
+    if not plain and not weak and (strong := stored.count("strong")):
+        names = stored.names("strong")
+        yield Finding("servers.passwords.ok", where, seen, file=stored.file, count=strong, schemes=names)
