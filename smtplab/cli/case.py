@@ -1,4 +1,4 @@
-"""Commands on a case: report, new, collect, findings, causes, compare, explain, lab."""
+"""Commands on a case: report, new, collect, findings, causes, compare, lab."""
 
 from __future__ import annotations
 
@@ -128,17 +128,6 @@ def compare(
     if not json and not output and len(result.records):
         print("\nAnswers that differ:")
         show(result.records.head(40), False, None)
-
-
-@app.command(epilog='Example: smtplab explain "550-5.7.26 ..." --provider gmail')
-def explain(text: str, provider: Annotated[str, typer.Option(help="Such as gmail, microsoft, yahoo")] = "") -> None:
-    """What an SMTP reply means, and what to do."""
-    from smtplab import replies
-
-    reply = replies.classify(text, provider=provider or None)
-    print(f"{reply.reason} ({reply.rule or 'no rule matched'})")
-    if reply.advice:
-        print(reply.advice)
 
 
 @app.command(

@@ -1,7 +1,24 @@
-"""What do our servers offer, and to whom? Sessions on every mail port, capabilities, configuration."""
+"""What do our servers offer, and to whom? Sessions on every mail port, capabilities, configuration, failing steps."""
 
+from smtplab.net.session import Errand
 from smtplab.servers.check import check
 from smtplab.servers.collect import ServerEvidence, collect
+from smtplab.servers.diagnose import Diagnosis, Endpoint, as_dict, diagnose, diagnose_all
+from smtplab.servers.explain import Explanation, explain
 from smtplab.servers.figures import offers, session_times
 
-__all__ = ["ServerEvidence", "check", "collect", "offers", "session_times"]
+__all__ = [
+    "Diagnosis",
+    "Endpoint",
+    "Errand",
+    "Explanation",
+    "ServerEvidence",
+    "as_dict",
+    "check",
+    "collect",
+    "diagnose",
+    "diagnose_all",
+    "explain",
+    "offers",
+    "session_times",
+]

@@ -23,7 +23,7 @@ from smtplab.servers.check.access import judge_probes
 from smtplab.servers.check.sessions import judge
 from smtplab.servers.hints import Hint, about_name, about_port, about_tls
 from smtplab.servers.likely import Cause, causes
-from smtplab.servers.probes import Probe, Target, probe
+from smtplab.servers.probes import Probe, Target, permit, probe
 from smtplab.servers.steps import Step, certificate, spoken
 
 STARTTLS = ("auto", "never", "implicit")
@@ -170,6 +170,8 @@ async def _all(network: Network, endpoints: Sequence[Endpoint], errand: Errand, 
 async def _one(network: Network, e: Endpoint, errand: Errand, intrusive: bool) -> Diagnosis:
     errand = replace(errand, upgrade=e.starttls != "never")
     step, ips = await _name(network, e.host)
+    if intrusive:
+        permit(network.settings, e.host, ips)
     if not ips:
         hints = await about_name(network, e.host) if step.ok is False else frozenset()
         return _ranked(Diagnosis(e, (step,), (), hints=hints))
@@ -179,7 +181,7 @@ async def _one(network: Network, e: Endpoint, errand: Errand, intrusive: bool) -
     other = next((s for s in sessions if s is not main), None)
     steps = [step, *spoken(main, errand), *certificate(main, network)]
     made = Diagnosis(e, tuple(steps), (), main, other, hints=await _hints(network, e, main, steps))
-    if intrusive:
+    if intrusive and main.greeted:
         target = Target(e.host, main.address, e.port, e.like)
         made = replace(made, probes=await probe(network, target))
     used = sum(network.connections_used().get(f"{ip}:{e.port}", 0) for ip in ips)
@@ -187,13 +189,16 @@ async def _one(network: Network, e: Endpoint, errand: Errand, intrusive: bool) -
 
 
 async def _name(network: Network, host: str) -> tuple[Step, list[str]]:
+    if host == "localhost" or host.endswith(".localhost"):
+        # RFC 6761 section 6.3: never a question for DNS.
+        return Step("name", True, 0.0, "this machine"), ["127.0.0.1"]
     try:
         return Step("name", True, 0.0, "an address was given"), [str(ipaddress.ip_address(host))]
     except ValueError:
         ips, a, aaaa = await addresses(network, host)
     families = {":" in ip: ip for ip in reversed(ips)}
     chosen = [families[six] for six in (False, True) if six in families]
-    ms = max(a.ms, aaaa.ms)
+    ms = round(max(a.ms, aaaa.ms), 1)
     if chosen:
         return Step("name", True, ms, ", ".join(ips[:8])), chosen
     if State.UNKNOWN in (a.state, aaaa.state):

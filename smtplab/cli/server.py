@@ -1,0 +1,147 @@
+"""Command server: diagnose mail services, each step with its time, and the likely causes of the first that fails."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smtplab.cli.app import app
+from smtplab.cli.network import Resolver
+from smtplab.cli.output import Json, one_line, table
+from smtplab.errors import SmtplabError
+
+if TYPE_CHECKING:
+    from smtplab.net import Network
+    from smtplab.net.session import Errand
+    from smtplab.servers import Diagnosis, Endpoint
+
+SECRET = "SMTPLAB_PASSWORD"
+
+
+@app.command(epilog="Example: smtplab server mx1.example.org mail.example.org:587 mail.example.org:993 --json")
+def server(
+    services: Annotated[list[str], typer.Argument(metavar="HOST[:PORT[:PROTOCOL]]...", help="Port 25 by default")],
+    starttls: Annotated[str, typer.Option(help="auto, never or implicit (TLS from the first byte)")] = "auto",
+    resolver: Resolver = "",
+    connections: Annotated[int, typer.Option(min=1, max=1000, help="At most so many to one address and port")] = 12,
+    timeout: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds to wait for each reply")] = 5.0,
+    user: Annotated[str, typer.Option(help=f"Sign in once; the password is asked for, or taken from {SECRET}")] = "",
+    token: Annotated[bool, typer.Option("--token", help="The password is an OAuth 2 access token")] = False,
+    sender: Annotated[str, typer.Option(help="Name this sender (MAIL FROM); no message is sent")] = "",
+    recipient: Annotated[str, typer.Option(help="And this recipient (RCPT TO)")] = "",
+    case: Annotated[Path | None, typer.Option(help="A case whose settings and own hosts count", metavar="DIR")] = None,
+    intrusive: Annotated[bool, typer.Option("--intrusive", help="Relay, injection, smuggling: own hosts only")] = False,
+    json: Json = False,
+) -> None:
+    """Name, route, port, greeting, capabilities, TLS, sign-in, envelope: which step fails, and why most likely."""
+    from smtplab import servers
+
+    network = _network(case, resolver, connections, timeout)
+    found = servers.diagnose_all(
+        _endpoints(services, starttls),
+        errand=_errand(user, token, sender, recipient),
+        network=network,
+        intrusive=intrusive,
+    )
+    for made in found:
+        told = servers.as_dict(made) | {"tls": _tls(network, made)}
+        told["connections_used"] = _used(network, made)
+        if json:
+            print(jsonlib.dumps(told, ensure_ascii=False))
+        else:
+            _show(made, told)
+
+
+def _endpoints(services: list[str], starttls: str) -> list[Endpoint]:
+    from smtplab.servers import Endpoint
+
+    try:
+        return [Endpoint.parse(text, starttls) for text in services]
+    except ValueError as e:
+        raise SmtplabError(str(e), where="server", do="Write HOST, HOST:587, HOST:4465:smtp or [2001:db8::1]:25") from e
+
+
+def _errand(user: str, token: bool, sender: str, recipient: str) -> Errand:
+    from smtplab.net.session import Errand
+
+    secret = ""
+    if user:
+        # Not an option: the command line can be read by every user of the machine.
+        secret = os.environ.get(SECRET) or typer.prompt(f"Password of {user}", hide_input=True, err=True)
+    named = sender or ("" if recipient else None)
+    try:
+        return Errand(user=user, secret=secret, token=token, sender=named, recipient=recipient)
+    except ValueError as e:
+        raise SmtplabError(str(e), where="--user, --sender or --recipient") from e
+
+
+def _network(case: Path | None, resolver: str, connections: int, timeout: float) -> Network:
+    from dataclasses import replace
+
+    from smtplab.net import Network, NetworkSettings
+
+    if case is None:
+        return Network.without_case(NetworkSettings(resolver=resolver, connections=connections, timeout=timeout))
+    from smtplab.case import Case
+
+    settings = Case.open(case).network.settings
+    chosen = replace(settings, connections=connections, timeout=timeout, resolver=resolver or settings.resolver)
+    return Network.without_case(chosen)
+
+
+def _tls(network: Network, made: Diagnosis) -> dict[str, Any] | None:
+    """Versions, ciphers, groups, what was negotiated and the certificate; None without a handshake."""
+    from smtplab.net.tls import VERSIONS, accepts, read_leaf
+
+    session = made.session
+    if session is None or session.tls is None:
+        return None
+    facts, e = session.tls, made.endpoint
+    versions: dict[str, bool | None] = {}
+    for version in VERSIONS:
+        known = version == facts.version
+        ask = accepts(network, e.host, session.address, e.port, version, e.like)
+        versions[version] = True if known else network.run(ask)[0]
+        if known:
+            ask.close()
+    leaf = read_leaf(facts.chain[0]) if facts.chain else None
+    certificate = leaf and {
+        "subject": leaf.subject, "issuer": leaf.issuer, "names": list(leaf.names),
+        "not_before": leaf.not_before.isoformat(), "not_after": leaf.not_after.isoformat(),
+        "key": leaf.key, "bits": leaf.bits, "hash": leaf.hash,
+    }  # fmt: skip
+    return {
+        "versions": versions, "ciphers": [facts.cipher], "groups": [facts.group] if facts.group else [],
+        "negotiated": {"version": facts.version, "cipher": facts.cipher, "group": facts.group},
+        "certificate": certificate,
+    }  # fmt: skip
+
+
+def _used(network: Network, made: Diagnosis) -> int:
+    addresses = [s.address for s in (made.session, made.other) if s]
+    return sum(network.connections_used().get(f"{a}:{made.endpoint.port}", 0) for a in addresses)
+
+
+def _show(made: Diagnosis, told: dict[str, Any]) -> None:
+    e = made.endpoint
+    print(f"\n{e.host} port {e.port}")
+    table(made.frame())
+    for number, cause in enumerate(made.causes, 1):
+        print(f"{number}. {one_line(cause.title)}{' (confirmed)' if cause.confirmed else ''}")
+        print(f"   Tell apart: {one_line(cause.tell)}\n   Do: {one_line(cause.fix)} ({cause.who})")
+    if made.offer and made.offer.heard:
+        before, after = made.offer.before, made.offer.after
+        print(f"Announced before TLS: {one_line(', '.join(before)) or 'nothing'}")
+        print(f"Announced inside TLS: {one_line(', '.join(after)) or 'nothing'}")
+    if versions := (told["tls"] or {}).get("versions"):
+        words = {True: "yes", False: "no", None: "unknown"}
+        print("TLS versions: " + ", ".join(f"{v} {words[accepted]}" for v, accepted in versions.items()))
+    for probe in made.probes:
+        print(f"{probe.what} {probe.variant}: {one_line(probe.verdict)}")
+    for finding in made.findings:
+        print(f"{finding.severity:9} {one_line(finding.title)}")
+    print(f"Connections used: {told['connections_used']}")
