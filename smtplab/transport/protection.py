@@ -11,6 +11,7 @@ from smtplab.net.dns import State
 from smtplab.transport.dane import DaneState
 from smtplab.transport.evidence import TransportEvidence
 from smtplab.transport.mta_sts import Policy
+from smtplab.transport.tlsrpt import Reporting
 
 COLUMNS = ("domain", "mx", "STARTTLS", "certificate", "MTA-STS", "DANE", "TLS-RPT", "REQUIRETLS", "mail is")
 YES, NO, UNKNOWN, NONE = "yes", "no", "unknown", "–"
@@ -24,15 +25,11 @@ def protection(evidence: TransportEvidence) -> pd.DataFrame:
     reports = {r.domain: r for r in evidence.reporting}
     rows = []
     for domain, host in evidence.mx:
-        policy, record = evidence.policy(domain), dane.get((domain, host))
-        offer, reporting = evidence.offer(host), reports[domain]
+        policy, record, offer = evidence.policy(domain), dane.get((domain, host)), evidence.offer(host)
         starttls = _word(offer.starttls if offer and offer.heard else None)
         certificate = _certificate(evidence, host) if starttls == YES else NONE if starttls == NO else UNKNOWN
         sts, tlsa = _policy(policy, host), str(record.state) if record else UNKNOWN
-        rpt = (
-            "broken" if reporting.problems else _word(reporting.works if reporting.state is not State.UNKNOWN else None)
-        )
-        need = _word(offer.has("REQUIRETLS") if offer else None)
+        rpt, need = _reports(reports[domain]), _word(offer.has("REQUIRETLS") if offer else None)
         rows.append((domain, host, starttls, certificate, sts, tlsa, rpt, need, _sum(starttls, certificate, sts, tlsa)))
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
 
@@ -59,6 +56,12 @@ def _policy(policy: Policy, host: str) -> str:
     if policy.error:
         return "broken"
     return policy.mode if policy.mode == "none" or policy.file.names(host) else f"{policy.mode}, MX not named"
+
+
+def _reports(reporting: Reporting) -> str:
+    if reporting.problems:
+        return "broken"
+    return UNKNOWN if reporting.state is State.UNKNOWN else _word(reporting.works)
 
 
 def _sum(starttls: str, certificate: str, sts: str, dane: str) -> str:

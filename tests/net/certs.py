@@ -91,10 +91,15 @@ class Authority:
         self_signed: bool = False,
         bare: bool = False,
         swapped: bool = False,
+        nameless: bool = False,
+        critical: bool = False,
         key: Key | None = None,
         more: tuple[x509.ExtensionType, ...] = (),
     ) -> Issued:
-        """A leaf; `bare` leaves the issuer out of the chain, `swapped` puts the root before it."""
+        """A leaf; `bare` leaves the issuer out of the chain, `swapped` puts the root before it.
+
+        `nameless` puts the first name into the common name alone; `critical` marks the names so, as RFC 5280 forbids.
+        """
         key = key or ec.generate_private_key(ec.SECP256R1())
         subject = names[0] if names else HOST
         signer, issuer = (key, subject) if self_signed else (self.key, "Test Issuer")
@@ -105,8 +110,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
         )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
+        if names and not nameless:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical)
         for extension in more:
             builder = builder.add_extension(extension, False)
         leaf = builder.sign(signer, hashes.SHA256())

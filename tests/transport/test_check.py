@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from smtplab import inventory, transport
 from smtplab.case import Case
 from smtplab.findings import Findings, Severity
 from smtplab.net.certificates import verify
+from smtplab.tape import Question
 from smtplab.transport import TransportEvidence
+from smtplab.transport.dane import proposal
 from tests.net.certs import AT, DAY, Authority, Issued
-from tests.servers.taped import DOMAIN, MAIL, MX, Answers, Value, case, facts, imap, pop3, smtp, spoke
+from tests.servers.taped import ADDRESSES, DOMAIN, MAIL, MX, Answers, Value, case, facts, imap, pop3, smtp, spoke
 
 AUTHORITY = Authority()
 STS = f"_mta-sts.{DOMAIN}"
@@ -56,22 +61,42 @@ CERTIFICATES = {
     "short and half over": ({"begin": AT - 3 * DAY, "end": AT + 3 * DAY}, "transport.certificate.ok"),
     "self-signed": ({"self_signed": True}, "transport.certificate.self_signed"),
     "without its issuer": ({"bare": True}, "transport.certificate.chain_incomplete"),
+    "named by its common name alone": ({"nameless": True}, "transport.certificate.common_name"),
 }
 
 
 @pytest.mark.parametrize("name", CERTIFICATES)
 def test_a_certificate_raises_just_its_finding(name: str, tmp_path: Path) -> None:
     options, code = CERTIFICATES[name]
+    issue = partial(AUTHORITY.issue, **options)
     sure = code in ("transport.certificate.ok", "transport.certificate.ending")
-    seen = check(tmp_path / "imap", Answers(imaps(AUTHORITY.issue(MAIL, **options))))
+    seen = check(tmp_path / "imap", Answers(imaps(issue(MAIL))))
     assert [f.code for f in seen.of("transport.certificate.")] == [code]
     # Under a policy senders verify an MX; without one nobody does, and a bad certificate costs no mail.
-    enforced = check(tmp_path / "sts", Answers(mx(AUTHORITY.issue(MX, **options)), txt=ANNOUNCED, policy=policy()))
+    enforced = check(tmp_path / "sts", Answers(mx(issue(MX)), txt=ANNOUNCED, policy=policy()))
     assert [f.code for f in enforced.of("transport.certificate.")] == [code]
-    alone = check(tmp_path / "alone", Answers(mx(AUTHORITY.issue(MX, **options))))
+    alone = check(tmp_path / "alone", Answers(mx(issue(MX))))
     assert [f.code for f in alone.of("transport.certificate.")] == [
         code if sure else "transport.certificate.opportunistic"
     ]
+
+
+QUALITIES: list[tuple[Issued, str, str]] = [
+    (AUTHORITY.issue(MAIL, swapped=True), "chain_order", "wrong order"),
+    (Issued(AUTHORITY.key, (*AUTHORITY.issue(MAIL).chain, Authority().issuer)), "chain_order", "do not belong"),
+    (AUTHORITY.issue(MAIL, key=rsa.generate_private_key(65537, 1024)), "weak", "RSA key of 1024 bits"),
+    (AUTHORITY.issue(MAIL, more=(x509.TLSFeature([x509.TLSFeatureType.status_request]),)), "must_staple", "OCSP"),
+    (AUTHORITY.issue(MAIL, critical=True), "disputed", "subjectAltName"),
+]
+
+
+@pytest.mark.parametrize(("issued", "code", "said"), QUALITIES)
+def test_what_stops_only_some_clients_is_told_beside_the_verdict(
+    issued: Issued, code: str, said: str, tmp_path: Path
+) -> None:
+    found = check(tmp_path / "a", Answers(imaps(issued))).of("transport.certificate.")
+    assert {f.code for f in found} == {"transport.certificate.ok", f"transport.certificate.{code}"}
+    assert any(said.lower() in f.title.lower() for f in found)
 
 
 def test_a_certificate_for_another_host(tmp_path: Path) -> None:
@@ -122,6 +147,7 @@ def test_bytes_that_are_no_certificate(tmp_path: Path) -> None:
 POLICIES: dict[str, tuple[dict[str, list[str] | str], Value | None, str]] = {
     # what stands: TXT records, what the policy host answers, the finding
     "enforced and complete": (ANNOUNCED, policy(), "ok"),
+    "tested and complete": (ANNOUNCED, policy("testing"), "testing"),
     "a wildcard": (ANNOUNCED, policy(mx=f"*.{DOMAIN}"), "ok"),
     "MX not named": (ANNOUNCED, policy(mx="old.test.example"), "mx_not_listed"),
     "MX not named while testing": (ANNOUNCED, policy("testing", "old.test.example"), "mx_not_listed_testing"),
@@ -217,3 +243,226 @@ def test_a_case_without_recording_has_unknowns_and_no_error(tmp_path: Path) -> N
     assert not transport.check(evidence).at_least("low")
     assert "No certificate was seen" in transport.lifetimes(evidence).layout.title.text
     assert evidence.certificates().empty
+
+
+def test_a_policy_served_as_html_or_soon_forgotten_is_told(tmp_path: Path) -> None:
+    short = policy() | {"type": "text/html; charset=utf-8"}
+    short["body"] = short["body"].replace("604800", "86400")
+    found = check(tmp_path / "case", Answers(mx(AUTHORITY.issue(MX)), txt=ANNOUNCED, policy=short)).of("transport.mta")
+    assert [f.code.rpartition(".")[2] for f in found] == ["max_age_short", "media_type", "ok"]
+    assert "86,400 seconds" in found[0].title
+    assert "text/html," in found[1].title
+
+
+def test_a_promise_of_tls_at_an_mx_without_it_loses_mail(tmp_path: Path) -> None:
+    plain: dict[tuple[str, int], Value] = {(MX, 25): spoke(25, smtp("SIZE 1000"))}
+    found = check(tmp_path / "a", Answers(plain, txt=ANNOUNCED, policy=policy())).of("transport.mta_sts.mx_without")
+    assert [(f.subject, f.severity, f.direction) for f in found] == [(MX, Severity.HIGH, "inbound")]
+    testing = Answers(plain, txt=ANNOUNCED, policy=policy("testing"))
+    assert not check(tmp_path / "b", testing).of("transport.mta_sts.mx_without")
+    unheard = Answers({(MX, 25): "timeout"}, txt=ANNOUNCED, policy=policy())
+    assert not check(tmp_path / "c", unheard).of("transport.mta_sts.mx_without")
+
+
+def chose(port: int, host: str, answers: dict[str, dict[str, Any]]) -> tuple[tuple[Question, Value], ...]:
+    """Answers to hellos of a port, by what they were of: "groups -001d" or "weak", at TLS 1.3 but for the weak."""
+    made = []
+    for key, value in answers.items():
+        of, _, without = key.partition(" ")
+        version = "TLSv1.2" if of == "weak" else "TLSv1.3"
+        params = {"name": host, "version": version, "of": of, "without": without}
+        made.append((Question.of("tls", f"{ADDRESSES[host]}:{port}", params), value))
+    return tuple(made)
+
+
+CLASSIC = {"groups 001d": {"accepted": True, "group": "secp256r1"}, "groups 001d 0017": {"accepted": False}}
+HYBRID = {"groups 001d": {"accepted": True, "group": "X25519MLKEM768"}}
+
+
+def test_groups_and_weak_suites_are_judged_and_the_unknown_is_not(tmp_path: Path) -> None:
+    issued = AUTHORITY.issue(MX, MAIL)
+    null = {"weak": {"accepted": True, "cipher": "NULL-SHA"}}
+    answers = Answers(
+        mx(issued) | imaps(issued) | {(MAIL, 995): spoke(995, pop3(), None, issued)},
+        more=(*chose(25, MX, CLASSIC | null), *chose(993, MAIL, HYBRID | null)),
+    )
+    evidence = collect(tmp_path / "a", answers)
+    assert [h.post_quantum for h in evidence.hosts] == [False, True, None]
+    assert evidence.groups()["post-quantum"].tolist() == ["no", "yes", "unknown"]
+    assert evidence.groups()["groups"].tolist() == ["x25519, secp256r1", "x25519, X25519MLKEM768", "x25519"]
+    assert set(evidence.ciphers()["too weak"]) == {"NULL-SHA", "unknown"}
+    found = transport.check(evidence).of("transport.tls.")
+    told = {(f.code, f.subject, str(f.severity), str(f.facts["port"])) for f in found}
+    assert told == {
+        ("transport.tls.weak_cipher", MAIL, "medium", "[993]"),
+        ("transport.tls.weak_cipher_relay", MX, "low", "[25]"),
+        ("transport.tls.no_post_quantum", MX, "info", "[25]"),
+        ("transport.tls.post_quantum", MAIL, "ok", "[993]"),
+    }
+
+
+def dns(name: str, rtype: str, *records: str, ad: bool = True) -> tuple[Question, Value]:
+    """An answer; the resolver vouches for it."""
+    value = {"rcode": "NOERROR", "records": list(records), "ad": ad}
+    return Question.of("dns", name, {"rtype": rtype}), value
+
+
+def secure(*records: str, tlsa: str = "", ad: bool = True) -> tuple[tuple[Question, Value], ...]:
+    """A signed zone with these TLSA records, or a look-up of them that fails for the reason given."""
+    name = f"_25._tcp.{MX}"
+    asked: tuple[Question, Value] = (Question.of("dns", name, {"rtype": "TLSA"}), tlsa)
+    last = asked if tlsa else dns(name, "TLSA", *records, ad=ad)
+    return (dns(DOMAIN, "MX", f"10 {MX}"), dns(MX, "A", ADDRESSES[MX]), last)
+
+
+SHOWN = AUTHORITY.issue(MX)
+RIGHT, WRONG = proposal(SHOWN.der), proposal(AUTHORITY.issue(MX).der)
+DANE: dict[str, tuple[tuple[tuple[Question, Value], ...], dict[tuple[str, int], Value], dict[str, Severity]]] = {
+    # what stands in DNS, the session of the MX, the findings
+    "matches": (secure(RIGHT), mx(SHOWN), {"ok": Severity.OK}),
+    "rollover": (secure(RIGHT, WRONG), mx(SHOWN), {"ok": Severity.OK, "rollover": Severity.INFO}),
+    "wrong": (secure(WRONG), mx(SHOWN), {"mismatch": Severity.CRITICAL}),
+    "no TLS": (secure(RIGHT), {(MX, 25): spoke(25, smtp("SIZE 1"))}, {"no_tls": Severity.CRITICAL}),
+    "of no use": (secure(RIGHT.replace("3", "1", 1)), mx(SHOWN), {"unusable": Severity.MEDIUM}),
+    "not signed": (secure(WRONG, ad=False), mx(SHOWN), {"ignored": Severity.LOW}),
+    "look-up fails": (secure(tlsa="SERVFAIL"), mx(SHOWN), {"lookup_fails": Severity.MEDIUM}),
+    "signed and none": (secure(), mx(SHOWN), {"absent": Severity.INFO}),
+    "not signed and none": ((), mx(SHOWN), {}),
+    "server silent": (secure(WRONG), {(MX, 25): "timeout"}, {"unknown": Severity.INFO}),
+    "timeout": (secure(tlsa="timeout"), mx(SHOWN), {}),
+    "resolver does not check": ((dns(f"_25._tcp.{MX}", "TLSA", WRONG, ad=False),), mx(SHOWN), {"unknown": Severity.INFO}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DANE)
+def test_dane_raises_just_its_findings(name: str, tmp_path: Path) -> None:
+    more, sessions, codes = DANE[name]
+    found = check(tmp_path / "case", Answers(sessions, more=more)).of("transport.dane.")
+    assert {f.code.rpartition(".")[2]: f.severity for f in found} == codes
+
+
+def test_a_broken_tlsa_record_is_inbound_loss_and_the_record_to_publish_is_written_out(tmp_path: Path) -> None:
+    (found,) = check(tmp_path / "case", Answers(mx(SHOWN), more=secure(WRONG))).of("transport.dane.")
+    assert (found.subject, found.direction) == (MX, "inbound")
+    assert found.record == f"_25._tcp.{MX}. TLSA {RIGHT}"
+
+
+def test_a_certificate_that_dane_vouches_for_needs_no_authority(tmp_path: Path) -> None:
+    own = AUTHORITY.issue(MX, self_signed=True)
+    known = check(tmp_path / "a", Answers(mx(own), more=secure(proposal(own.der)))).of("transport.certificate.")
+    assert [f.code for f in known] == ["transport.certificate.dane_alone"]
+    other = check(tmp_path / "b", Answers(mx(own), more=secure(WRONG))).of("transport.certificate.")
+    assert [f.code for f in other] == ["transport.certificate.opportunistic"]
+
+
+MATRIX: dict[str, tuple[Answers, dict[str, str]]] = {
+    "plain text": (
+        Answers({(MX, 25): spoke(25, smtp("SIZE 1"))}),
+        {"STARTTLS": "no", "certificate": "–", "MTA-STS": "no", "mail is": "readable by any listener"},
+    ),
+    "opportunistic": (
+        Answers(mx(SHOWN), more=secure()),
+        {"STARTTLS": "yes", "certificate": "valid", "DANE": "absent", "TLS-RPT": "no", "mail is": "open to an active attacker"},
+    ),
+    "enforced": (
+        Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy()),
+        {"MTA-STS": "enforce", "TLS-RPT": "yes", "REQUIRETLS": "no", "mail is": "protected"},
+    ),
+    "tested": (
+        Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy("testing"), more=secure()),
+        {"MTA-STS": "testing", "mail is": "open to an active attacker"},
+    ),
+    "DANE, and a certificate of our own": (
+        Answers(mx(Issued(SHOWN.key, SHOWN.chain[:1])), more=secure(RIGHT)),
+        {"certificate": "unable to get local issuer certificate", "DANE": "works", "mail is": "protected"},
+    ),
+    "DANE broken": (
+        Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(), more=secure(WRONG)),
+        {"DANE": "broken", "mail is": "refused by some"},
+    ),
+    "expired under enforce": (
+        Answers(mx(AUTHORITY.issue(MX, end=AT - DAY)), txt=ANNOUNCED, policy=policy()),
+        {"certificate": "expired", "mail is": "refused by some"},
+    ),
+    "expired, and nobody asks": (
+        Answers(mx(AUTHORITY.issue(MX, end=AT - DAY)), more=secure()),
+        {"certificate": "expired", "mail is": "open to an active attacker"},
+    ),
+    "for another host under enforce": (
+        Answers(mx(AUTHORITY.issue(MAIL)), txt=ANNOUNCED, policy=policy()),
+        {"certificate": "for another host", "mail is": "refused by some"},
+    ),
+    "MX not named": (
+        Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(mx="x.example")),
+        {"MTA-STS": "enforce, MX not named", "mail is": "refused by some"},
+    ),
+    "policy broken": (Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(status=404)), {"MTA-STS": "broken"}),
+    "reports asked for twice": (
+        Answers(mx(SHOWN), txt={RPT: ["v=TLSRPTv1; rua=mailto:a@b.example"] * 2}),
+        {"TLS-RPT": "broken"},
+    ),
+    "not heard": (
+        Answers({(MX, 25): "timeout"}, txt={STS: "timeout", RPT: "timeout"}),
+        dict.fromkeys(("STARTTLS", "certificate", "MTA-STS", "DANE", "TLS-RPT", "REQUIRETLS", "mail is"), "unknown"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_matrix_says_what_it_comes_to(name: str, tmp_path: Path) -> None:
+    answers, expected = MATRIX[name]
+    evidence = collect(tmp_path / "case", answers)
+    (row,) = transport.protection(evidence).to_dict("records")
+    assert {key: row[key] for key in expected} == expected
+    figure = transport.protections(evidence)
+    assert figure.data[0].z[0][-1] == {"protected": 1.0, "unknown": 2 / 3}.get(
+        row["mail is"], 1 / 3 if "active" in row["mail is"] else 0.0
+    )
+    assert f"mail is {row['mail is']}" in figure.layout.meta["alt"]
+
+
+def test_requiretls_is_read_from_the_offer(tmp_path: Path) -> None:
+    session = spoke(25, smtp("STARTTLS"), smtp("REQUIRETLS"), SHOWN)
+    (row,) = transport.protection(collect(tmp_path / "case", Answers({(MX, 25): session}))).to_dict("records")
+    assert row["REQUIRETLS"] == "yes"
+
+
+def test_what_protects_is_told_for_every_means_against_every_adversary() -> None:
+    table = transport.what_protects().set_index("means")
+    adversaries = list(table.columns[1:6])
+    assert set(table[adversaries].to_numpy().ravel()) == {"yes", "no", "part"}
+    # The common text that takes STARTTLS for S/MIME is wrong: one protects a hop, the other the message.
+    assert table.loc["S/MIME", "mailbox at rest"] == "yes"
+    assert table.loc["STARTTLS, opportunistic", "mailbox at rest"] == "no"
+    assert table.loc["STARTTLS, opportunistic", "active attacker on the route"] == "no"
+    assert table.loc["DANE", "attacker on DNS"] == "yes"
+    assert all("RFC" in s for s in table["standard"])
+    assert all(table["limit"].str.len() > 20)
+
+
+def test_starttls_missing_on_one_of_two_ways_is_a_finding(tmp_path: Path) -> None:
+    plain: dict[tuple[str, int], Value] = {(MX, 25): spoke(25, smtp("XXXXXXXA"))}
+    here = collect(tmp_path / "here", Answers(mx(SHOWN)))
+    there = collect(tmp_path / "there", Answers(plain))
+    silent = collect(tmp_path / "silent", Answers({(MX, 25): "timeout"}))
+    for pair, labels in (((here, there), ("home", "office")), ((there, here), ("office", "home"))):
+        (found,) = transport.changes(*pair, labels)
+        assert (found.code, found.subject, found.severity) == ("transport.starttls.stripped", f"{MX}:25", Severity.HIGH)
+        assert "as seen from home, and not as seen from office" in found.title
+    assert not transport.changes(here, here)
+    assert not transport.changes(here, silent)
+    assert not transport.changes(silent, there)
+
+
+def test_a_policy_that_changes_under_its_old_id_is_a_finding(tmp_path: Path) -> None:
+    def seen(folder: str, number: str, mode: str, **more: Any) -> TransportEvidence:
+        txt = ANNOUNCED | {STS: [f"v=STSv1; id={number}"]}
+        return collect(tmp_path / folder, Answers(mx(SHOWN), txt=txt, policy=policy(mode, **more)))
+
+    old = seen("old", "1", "testing")
+    (found,) = transport.changes(old, seen("same", "1", "enforce"))
+    assert (found.code, found.subject) == ("transport.mta_sts.id_unchanged", DOMAIN)
+    assert found.record.endswith('TXT "v=STSv1; id=20261116060000;"')
+    assert not transport.changes(old, old)
+    assert not transport.changes(old, seen("new", "2", "enforce"))
+    assert not transport.changes(old, seen("broken", "1", "enforce", status=404))

@@ -8,6 +8,7 @@ from typing import Any
 
 from smtplab.findings import Finding
 from smtplab.net.certificates import INCOMPLETE, SELF_SIGNED, Certificate, covers
+from smtplab.transport.dane import DaneState
 from smtplab.transport.evidence import HostTls, TransportEvidence
 
 LEFT_FRACTION = 0.15
@@ -18,6 +19,7 @@ def findings(evidence: TransportEvidence) -> Iterator[Finding]:
     """One finding on validity for each certificate of a host, and what else is to be said of it."""
     strict = {p.domain for p in evidence.policies if p.mode == "enforce"}
     enforced = {host for domain, host in evidence.mx if domain in strict}
+    pinned = {d.host for d in evidence.dane if d.state is DaneState.WORKS}
     for group in _by_certificate(evidence.hosts):
         host = group[0]
         seen = tuple(f"TLS handshake with {h.address} port {h.port}" for h in group)
@@ -26,7 +28,10 @@ def findings(evidence: TransportEvidence) -> Iterator[Finding]:
             facts["verdict"] = host.verdict.text
             yield Finding("transport.certificate.unreadable", host.host, seen, **facts)
         else:
-            yield _validity(host, host.certificate, evidence.as_of, host.host in enforced, seen, facts)
+            if host.host in enforced or not _relay_only(host, host.certificate):
+                yield _validity(host, host.certificate, evidence.as_of, host.host in enforced, seen, facts)
+            else:
+                yield _unasked(host, host.certificate, host.host in pinned, seen, facts)
             yield from _quality(host, host.certificate, seen, facts)
 
 
@@ -38,15 +43,24 @@ def _by_certificate(hosts: tuple[HostTls, ...]) -> list[list[HostTls]]:
     return list(groups.values())
 
 
+def _relay_only(host: HostTls, cert: Certificate) -> bool:
+    """A bad certificate of an MX: without a policy it meets no client that verifies (RFC 7435), so it costs no mail."""
+    return host.mx and host.port == 25 and bool(host.verdict.code or not cert.covers(host.host))
+
+
+def _unasked(host: HostTls, cert: Certificate, pinned: bool, seen: tuple[str, ...], facts: dict[str, Any]) -> Finding:
+    verdict = host.verdict.text if host.verdict.code else "it does not name the host"
+    if pinned:
+        return Finding("transport.certificate.dane_alone", host.host, seen, **facts, verdict=verdict)
+    return Finding("transport.certificate.opportunistic", host.host, seen, **facts, verdict=verdict)
+
+
 def _validity(
     host: HostTls, cert: Certificate, at: datetime, enforced: bool, seen: tuple[str, ...], facts: dict[str, Any]
 ) -> Finding:
-    """An MX that no policy covers meets no client that verifies (RFC 7435), so a bad certificate costs no mail."""
+    """What a client that verifies says, its first objection."""
     verdict, days, name = host.verdict, host.days_left(at), host.host
     facts = facts | {"verdict": verdict.text, "days": days}
-    if host.mx and host.port == 25 and not enforced and (verdict.code or not cert.covers(name)):
-        facts["verdict"] = verdict.text if verdict.code else "it does not name the host"
-        return Finding("transport.certificate.opportunistic", name, seen, **facts)
     if cert.not_after < at:
         facts |= {
             "days": -days,
