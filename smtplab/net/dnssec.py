@@ -96,16 +96,16 @@ async def _keys(network: Network, zone: dns.name.Name, anchors: Anchors, at: dat
     if zone in anchors:
         named = anchors[zone]
     elif zone == dns.name.root or not any(zone.is_subdomain(a) for a in anchors):
-        raise _Unproved(Security.INSECURE, f"no trust anchor leads to {zone}")
+        raise _Unproved(Security.INSECURE, f"no trust anchor leads to {_text(zone)}")
     else:
         named, above = await _signed(network, zone, "DS")
         parent = above[0].signer
         if parent == zone or not zone.is_subdomain(parent):
-            raise _Unproved(Security.BOGUS, f"DS of {zone} is signed by {parent}")
+            raise _Unproved(Security.BOGUS, f"DS of {_text(zone)} is signed by {_text(parent)}")
         _validate(named, above, parent, await _keys(network, parent, anchors, at), at)
     trusted = [key for key in list(rrset)[:MAX_KEYS] if _named(zone, key, named)]
     if not trusted:
-        raise _Unproved(Security.BOGUS, f"no key of {zone} is the one its parent or the anchor names")
+        raise _Unproved(Security.BOGUS, f"no key of {_text(zone)} is the one its parent or the anchor names")
     _validate(rrset, signatures, zone, dns.rrset.from_rdata_list(zone, rrset.ttl, trusted), at)
     return rrset
 
@@ -126,14 +126,18 @@ def _validate(
     rrset: dns.rrset.RRset, signatures: list[Any], signer: dns.name.Name, keys: dns.rrset.RRset, at: datetime
 ) -> None:
     if not rrset.name.is_subdomain(signer):
-        raise _Unproved(Security.BOGUS, f"{rrset.name} is signed by {signer}")
+        raise _Unproved(Security.BOGUS, f"{_text(rrset.name)} is signed by {_text(signer)}")
     usable = dns.rrset.from_rdata_list(signer, keys.ttl, list(keys)[:MAX_KEYS])
     signed = dns.rrset.from_rdata_list(rrset.name, rrset.ttl, signatures[:MAX_KEYS])
     try:
         dns.dnssec.validate(rrset, signed, {signer: usable}, now=at.timestamp())
     except (dns.exception.DNSException, ValueError) as e:
-        what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {rrset.name}"
+        what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {_text(rrset.name)}"
         raise _Unproved(Security.BOGUS, f"the signature of {what} does not hold: {e}"[:200]) from e
+
+
+def _text(name: dns.name.Name) -> str:
+    return str(name.to_text(omit_final_dot=True).lower())
 
 
 async def _signed(network: Network, name: dns.name.Name, rtype: str) -> tuple[dns.rrset.RRset, list[Any]]:
@@ -143,9 +147,9 @@ async def _signed(network: Network, name: dns.name.Name, rtype: str) -> tuple[dn
     rrset = message.get_rrset(dns.message.ANSWER, name, dns.rdataclass.IN, kind)
     signatures = message.get_rrset(dns.message.ANSWER, name, dns.rdataclass.IN, dns.rdatatype.RRSIG, kind)
     if rrset is None:
-        raise _Unproved(Security.INSECURE, f"there is no {rtype} at {name}")
+        raise _Unproved(Security.INSECURE, f"there is no {rtype} at {_text(name)}")
     if not signatures:
-        raise _Unproved(Security.INSECURE, f"{rtype} of {name} is not signed")
+        raise _Unproved(Security.INSECURE, f"{rtype} of {_text(name)} is not signed")
     return rrset, list(signatures)
 
 
@@ -168,8 +172,8 @@ async def _message(network: Network, name: dns.name.Name, rtype: str) -> dns.mes
             why = dns.rcode.to_text(response.rcode())
         raise Unknown(why)
 
-    text = name.to_text(omit_final_dot=True).lower()
+    text = _text(name)
     entry = await network.ask("dnssec", text, {"rtype": rtype}, perform)
     if entry.value is None:
-        raise _Unproved(Security.UNKNOWN, f"{rtype} of {name}: {entry.unknown}")
+        raise _Unproved(Security.UNKNOWN, f"{rtype} of {text}: {entry.unknown}")
     return dns.message.from_wire(base64.b64decode(str(entry.value["message"])))

@@ -187,8 +187,8 @@ def assess(
         return made(DaneState.ABSENT)
     insecure = [s for s in (*path, tlsa) if s.secure is False]
     if insecure:
-        of = ", ".join(f"{s.answer.rtype} of {s.answer.name}" + (f": {s.why}" if s.why else "") for s in insecure)
-        return made(DaneState.IGNORED, f"DNSSEC does not prove {of}")
+        why = "; ".join(s.why or f"{s.answer.rtype} of {s.answer.name} is not signed" for s in insecure)
+        return made(DaneState.IGNORED, why)
     if not (signed and tlsa.secure):
         return made(DaneState.UNKNOWN, next(s.why for s in (*path, tlsa) if s.secure is None))
     if starttls is None:

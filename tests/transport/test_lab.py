@@ -1,0 +1,71 @@
+"""DANE against NSD, Unbound and Postfix: our judgement of each set-up, and that of Postfix's own prober."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.lab.test_laboratory import ENTER, HERE
+
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("lab")]
+STATES = {
+    # domain: our state, and whether Postfix (posttls-finger -l dane) calls the server verified
+    "good.dane.example": ("works", True),
+    "key.dane.example": ("works", True),
+    "whole.dane.example": ("works", True),
+    "rollover.dane.example": ("works", True),
+    "own.dane.example": ("works", True),
+    "old.dane.example": ("works", True),
+    "ta.dane.example": ("works", True),
+    "ta-whole.dane.example": ("works", True),
+    "ta-expired.dane.example": ("broken", False),
+    "ta-name.dane.example": ("broken", False),
+    "ta-missing.dane.example": ("broken", False),
+    "wrong.dane.example": ("broken", False),
+    "mixed.dane.example": ("broken", False),
+    "pkix.dane.example": ("unusable", False),
+    "notls.dane.example": ("no TLS", False),
+    "none.dane.example": ("absent", False),
+    "plain.example": ("ignored", False),
+}
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("dane") / "seen.json"
+    done = subprocess.run(
+        [sys.executable, "-c", ENTER, "tests.transport.inside", str(out)], capture_output=True, **HERE
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+@pytest.mark.parametrize("domain", STATES)
+def test_our_judgement_and_that_of_postfix_agree(seen: dict[str, Any], domain: str) -> None:
+    state, verified = STATES[domain]
+    assert seen["dane"][domain][0] == state, seen["dane"][domain]
+    assert (seen["postfix"][domain] == "Verified") is verified
+    assert (seen["matrix"][domain] == "protected") is verified
+
+
+def test_who_vouches_is_told_with_an_anchor_and_without(seen: dict[str, Any]) -> None:
+    assert seen["dane"]["good.dane.example"][1] == "the resolver (AD bit) and validated here"
+    assert seen["believed"]["good.dane.example"][1] == "the resolver (AD bit)"
+    assert {d: v[0] for d, v in seen["believed"].items()} == {d: v[0] for d, v in seen["dane"].items()}
+    assert "MX of plain.example is not signed" in seen["dane"]["plain.example"][2]
+
+
+def test_a_replay_says_the_same_and_the_budget_is_kept(seen: dict[str, Any]) -> None:
+    assert seen["replay"] == seen["dane"]
+    assert seen["connections"] <= 12
+
+
+def test_the_findings_are_those_of_the_states(seen: dict[str, Any]) -> None:
+    assert seen["findings"] == [
+        f"transport.dane.{code}" for code in ("absent", "ignored", "mismatch", "no_tls", "ok", "rollover", "unusable")
+    ]
