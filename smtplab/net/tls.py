@@ -18,14 +18,15 @@ from smtplab.net.certificates import judge
 from smtplab.net.channel import Channel
 from smtplab.net.hello import LEGACY, VERSIONS, offer
 from smtplab.net.session import TlsFacts, endpoint
-from smtplab.net.suites import ciphers, groups, weak
+from smtplab.net.suites import POST_QUANTUM, ciphers, groups, post_quantum, weak
 from smtplab.net.talk import Flood, Talk
 
 __all__ = ["LEGACY", "VERSIONS", "Choice", "Listing", "Survey", "ask", "survey"]
 
 CIPHER_BUDGET = 60
 """Connections that an endpoint must be allowed before its cipher suites are listed one by one."""
-WEAK = "weak"
+WEAK, QUANTUM = "weak", "post-quantum"
+"""Offers of their own: only suites that protect nothing, only groups that a quantum computer does not break."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Survey:
     """TLS of one endpoint.
 
     `versions` and `ciphers` by version ("TLSv1" to "TLSv1.3"; accepted None: unknown); `weak` is a suite it accepts
-    that protects nothing any more, "" none, None unknown; `negotiated` what a completed handshake used.
+    that protects nothing any more, "" none, None unknown; `post_quantum` whether it has a group that a quantum
+    computer does not break; `negotiated` what a completed handshake used.
     """
 
     host: str
@@ -71,6 +73,7 @@ class Survey:
     ciphers: tuple[tuple[str, Listing], ...]
     groups: Listing
     weak: str | None
+    post_quantum: bool | None
 
     def as_dict(self, at: datetime, trust: Path | None = None) -> dict[str, Any]:
         """Plain values: versions, ciphers, groups, negotiated, certificate (judged at a time)."""
@@ -79,6 +82,7 @@ class Survey:
             "versions": dict(self.versions),
             "ciphers": {v: {"names": list(c.names), "complete": c.complete, "why": c.why} for v, c in self.ciphers},
             "weak_cipher": self.weak,
+            "post_quantum": self.post_quantum,
             "groups": {"names": list(self.groups.names), "complete": self.groups.complete, "why": self.groups.why},
             "negotiated": {"version": seen.version, "cipher": seen.cipher, "group": seen.group} if seen else None,
             "certificate": judge(seen.chain, self.host, at, trust).as_dict(self.host, at) if seen else None,
@@ -98,7 +102,10 @@ async def survey(
     accepted = [v for v in reversed(VERSIONS) if versions[v].accepted]
     old = next((v for v in accepted if v != "TLSv1.3"), "")
     feeble = await asking.ask(old, suites=WEAK) if old else Choice(False if _all_known(versions) else None)
-    found = await asking.groups(accepted[0], seen) if accepted else Listing(why=asking.over or "no version is known")
+    first = [seen.group] if seen and seen.version in accepted[:1] and seen.group else []
+    quantum = await asking.post_quantum(versions["TLSv1.3"], first)
+    first += [quantum.group] if quantum.group not in ("", *first) else []
+    found = await asking.groups(accepted[0], first) if accepted else Listing(why=asking.over or "no version is known")
     suites = {v: await asking.ciphers(v, versions[v].cipher) for v in accepted}
     return Survey(
         host,
@@ -109,6 +116,7 @@ async def survey(
         tuple(suites.items()),
         found,
         feeble.cipher or "unnamed" if feeble.accepted else None if feeble.accepted is None else "",
+        quantum.accepted,
     )
 
 
@@ -139,25 +147,36 @@ class _Asking:
         made = {seen.version: Choice(True, cipher=seen.cipher, group=seen.group)} if seen else {}
         return made | {v: await self.ask(v) for v in reversed(VERSIONS) if v not in made}
 
-    async def groups(self, version: str, seen: TlsFacts | None) -> Listing:
+    async def post_quantum(self, thirteen: Choice, first: list[str]) -> Choice:
+        """Asked apart, so that a short budget answers it: the only groups whose lack matters. TLS 1.2 has none."""
+        if not thirteen.accepted:
+            return Choice(thirteen.accepted, thirteen.why)
+        return Choice(True) if any(map(post_quantum, first)) else await self.ask("TLSv1.3", QUANTUM)
+
+    async def groups(self, version: str, first: list[str]) -> Listing:
         known = {g.name.lower(): n for n, g in groups(version).items()}
         # Certificates on a curve are refused with their curve (RFC 8422 section 5.1), so 1.2 never tells the whole.
         end = "" if version == "TLSv1.3" else f"asked with {version}"
-        first = seen.group if seen and seen.version == version and seen.group.lower() in known else ""
-        return await self._list(version, "groups", known, first, end)
+        return await self._list(version, "groups", known, [g for g in first if g.lower() in known], end)
 
     async def ciphers(self, version: str, first: str) -> Listing:
         if self.network.settings.connections < CIPHER_BUDGET:
             return Listing((first,) if first else (), "budget")
-        return await self._list(version, "ciphers", {name.lower(): n for n, name in ciphers(version).items()}, first)
+        known = {name.lower(): n for n, name in ciphers(version).items()}
+        return await self._list(version, "ciphers", known, [first] if first.lower() in known else [])
 
     async def _list(
-        self, version: str, what: Literal["groups", "ciphers"], known: Mapping[str, int], first: str, end: str = ""
+        self,
+        version: str,
+        what: Literal["groups", "ciphers"],
+        known: Mapping[str, int],
+        first: list[str],
+        end: str = "",
     ) -> Listing:
         """Take away what was chosen until the server refuses."""
-        names = [first] if first else []
+        names = list(first)
         while len(names) < len(known):
-            without = tuple(known[n.lower()] for n in names if n.lower() in known)
+            without = tuple(known[n.lower()] for n in names)
             choice = await self.ask(version, what, without)
             name = choice.group if what == "groups" else choice.cipher
             if not choice.accepted:
@@ -179,9 +198,9 @@ async def ask(
     without: tuple[int, ...] = (),
     like: int | None = None,
 ) -> Choice:
-    """One hello of a version: everything, only the weak suites, or all groups or ciphers but those of these numbers.
+    """One hello of a version: everything, only the weak or post-quantum, or all groups or ciphers but some numbers.
 
-    `suites` is "", "weak", "groups" or "ciphers".
+    `suites` is "", "weak", "post-quantum", "groups" or "ciphers".
     """
     offered, curves = _offered(version, suites, without)
 
@@ -201,6 +220,8 @@ def _offered(version: str, suites: str, without: tuple[int, ...]) -> tuple[tuple
     """The numbers of suites and groups to offer; () for all."""
     if suites == WEAK:
         return tuple(weak()), ()
+    if suites == QUANTUM:
+        return (), tuple(n for n, g in groups(version).items() if g.kind in POST_QUANTUM)
     left = tuple(n for n in (groups if suites == "groups" else ciphers)(version) if n not in without)
     if suites == "groups":
         # Up to TLS 1.2 only a suite with ECDHE needs a group; any other would be accepted without one.

@@ -10,7 +10,6 @@ import pandas as pd
 
 from smtplab.net.certificates import Certificate, Chain, Verdict
 from smtplab.net.session import TlsFacts
-from smtplab.net.suites import post_quantum
 from smtplab.net.tls import LEGACY, VERSIONS, Survey
 from smtplab.servers.capabilities import Offer
 from smtplab.transport.dane import HostDane
@@ -44,9 +43,8 @@ class HostTls:
 
     @property
     def post_quantum(self) -> bool | None:
-        """Whether a group is among those found that a quantum computer does not break; None where it may be."""
-        found = self.survey.groups
-        return True if any(map(post_quantum, found.names)) else False if found.complete else None
+        """Whether it has a group that a quantum computer does not break; None where that is not known."""
+        return self.survey.post_quantum
 
     def days_left(self, at: datetime) -> int:
         """Whole days until the certificate ends; negative once it has."""

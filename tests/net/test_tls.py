@@ -168,6 +168,7 @@ def test_post_quantum_groups_are_found_where_a_real_library_has_them(chains: dic
     )
     assert not {"X25519Kyber768Draft00", "brainpoolP256r1tls13", "ffdhe8192"} & set(found.groups.names)
     assert found.groups.complete
+    assert found.post_quantum
     # The completed handshake is the independent witness: the server's end names the group too.
     assert found.negotiated is not None
     assert completed == [found.negotiated.group] == ["X25519MLKEM768"]
@@ -183,7 +184,8 @@ def test_a_server_without_post_quantum_groups_is_not_said_to_have_one(
     with Scripted(dialogue("220 hi\r\n", SMTP, SMTP_INSIDE), issued) as server:
         found, used = surveyed(server.port, like=25)
     assert found.groups == Listing(("secp256r1",))
-    assert used == 6
+    assert found.post_quantum is False
+    assert used == 7
 
 
 def test_what_the_budget_prevents_is_unknown_and_what_was_found_stays(
@@ -229,7 +231,7 @@ def test_a_suite_without_encryption_is_found(chains: dict[str, Issued], tmp_path
 def test_what_a_program_prints_holds_every_part(chains: dict[str, Issued], tmp_path: Path) -> None:
     with serve(*chains["expired"].write(tmp_path)) as (port, _):
         printed = surveyed(port)[0].as_dict(AT)
-    assert set(printed) == {"versions", "ciphers", "weak_cipher", "groups", "negotiated", "certificate"}
+    assert set(printed) == {"versions", "ciphers", "weak_cipher", "post_quantum", "groups", "negotiated", "certificate"}
     assert printed["certificate"]["days_left"] == -18
     assert printed["negotiated"]["group"] == "X25519MLKEM768"
     assert json.loads(json.dumps(printed)) == printed

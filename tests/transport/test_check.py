@@ -275,8 +275,12 @@ def chose(port: int, host: str, answers: dict[str, dict[str, Any]]) -> tuple[tup
     return tuple(made)
 
 
-CLASSIC = {"groups 001d": {"accepted": True, "group": "secp256r1"}, "groups 001d 0017": {"accepted": False}}
-HYBRID = {"groups 001d": {"accepted": True, "group": "X25519MLKEM768"}}
+CLASSIC = {
+    "post-quantum": {"accepted": False},
+    "groups 001d": {"accepted": True, "group": "secp256r1"},
+    "groups 001d 0017": {"accepted": False},
+}
+HYBRID = {"post-quantum": {"accepted": True, "group": "X25519MLKEM768"}}
 
 
 def test_groups_and_weak_suites_are_judged_and_the_unknown_is_not(tmp_path: Path) -> None:
