@@ -6,12 +6,12 @@ The why are the answers on the two tapes that differ: a finding goes because a r
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from smtplab import markup
+from smtplab import markup, transport
 from smtplab.case import Case
 from smtplab.examination import examine
 from smtplab.findings import Finding, Findings
@@ -25,7 +25,8 @@ class Comparison:
     """Findings gone, new and changed from `before` to `after`, and the recorded answers that differ.
 
     `changed` pairs findings of one code and subject whose facts differ. `records` has kind, target, params,
-    before, after: a row a question whose answer differs; NA where one tape does not hold it.
+    before, after: a row a question whose answer differs; NA where one tape does not hold it. `noticed` are findings
+    that neither shows alone, such as STARTTLS that is gone as seen from one of them.
     """
 
     before: str
@@ -34,11 +35,13 @@ class Comparison:
     new: Findings
     changed: tuple[tuple[Finding, Finding], ...]
     records: pd.DataFrame
+    noticed: Findings = field(default_factory=Findings)
 
     def frame(self) -> pd.DataFrame:
         """A row a difference: change, severity, code, subject, title, what (the facts that changed)."""
         rows = [("gone", f, "") for f in self.gone] + [("new", f, "") for f in self.new]
         rows += [("changed", new, _facts_changed(old, new)) for old, new in self.changed]
+        rows += [("seen by comparing", f, "") for f in self.noticed]
         made = [(c, str(f.severity), f.code, f.subject, f.title, what) for c, f, what in rows]
         return pd.DataFrame(made, columns=["change", "severity", "code", "subject", "title", "what"])
 
@@ -52,7 +55,8 @@ class Comparison:
 
 def compare(before: Case, after: Case) -> Comparison:
     """Compare what two cases, or two recordings of one case, say."""
-    old, new = ({(f.code, f.subject): f for f in examine(c).findings} for c in (before, after))
+    first, second = examine(before), examine(after)
+    old, new = ({(f.code, f.subject): f for f in e.findings} for e in (first, second))
     both = old.keys() & new.keys()
     return Comparison(
         before=_label(before),
@@ -61,6 +65,12 @@ def compare(before: Case, after: Case) -> Comparison:
         new=Findings(new[k] for k in new.keys() - both),
         changed=tuple((old[k], new[k]) for k in sorted(both) if old[k].as_dict()["facts"] != new[k].as_dict()["facts"]),
         records=_records(before.tape, after.tape),
+        noticed=transport.changes(
+            first.transport,
+            second.transport,
+            (_label(before), _label(after)),
+            (first.servers.offers, second.servers.offers),
+        ),
     )
 
 

@@ -36,7 +36,11 @@ async def _collect(
     reporting = await asyncio.gather(*(tlsrpt.collect(network, d) for d in domains))
     mx = [(d, name) for d in domains for name in await mail_exchangers(network, d)]
     spoken = [(s, s.tls) for s in evidence.sessions if s.tls]
-    hosts = await asyncio.gather(*(_host(case, s, facts, s.host in evidence.mx) for s, facts in spoken))
+    by_address: dict[str, list[tuple[Transcript, TlsFacts]]] = {}
+    for session, facts in spoken:
+        by_address.setdefault(session.address, []).append((session, facts))
+    found_tls = await asyncio.gather(*(_hosts(case, each, evidence.mx) for each in by_address.values()))
+    hosts = [h for group in found_tls for h in group]
     offers = [o for o in evidence.offers if o.port == 25 and o.host in evidence.mx]
     shown = {h.host: h.facts.chain for h in hosts if h.port == 25}
     told = {o.host: o.starttls if o.heard else None for o in offers}
@@ -44,6 +48,11 @@ async def _collect(
     return TransportEvidence(
         tuple(hosts), tuple(policies), tuple(reporting), found, tuple(offers), tuple(mx), at, network.connections_used()
     )
+
+
+async def _hosts(case: Case, spoken: list[tuple[Transcript, TlsFacts]], mx: tuple[str, ...]) -> list[HostTls]:
+    """The ports of one address, one after the other, for the server's peace."""
+    return [await _host(case, session, facts, session.host in mx) for session, facts in spoken]
 
 
 async def _host(case: Case, session: Transcript, facts: TlsFacts, mx: bool) -> HostTls:
