@@ -90,13 +90,11 @@ def protections(evidence: TransportEvidence) -> go.Figure:
         )
     )
     figure.update_layout(yaxis={"autorange": "reversed"}, xaxis={"side": "top"})
-    good = int((table["mail is"] == PROTECTED).sum())
-    title = f"Mail to {good} of {len(table)} MX cannot be read on its way" if good else _worst(table)
     alt = "; ".join(
         f"{row.replace('<br>', ' ')}: " + ", ".join(f"{c} {w}" for c, w in zip(shown, line, strict=True))
         for row, line in zip(rows, words, strict=True)
     )
-    return theme.finish(figure, title=title, alt=alt, height=150 + 64 * len(rows))
+    return theme.finish(figure, title=_title(table), alt=alt, height=150 + 64 * len(rows))
 
 
 def _level(column: str, word: str) -> float:
@@ -108,8 +106,12 @@ def _level(column: str, word: str) -> float:
     return 1 / 3 if word in _HALF or (word == NO and column in _OPTIONAL) else 0.0
 
 
-def _worst(table: pd.DataFrame) -> str:
-    for state in (LOST, PLAIN, OPEN):
-        if count := int((table["mail is"] == state).sum()):
-            return f"Mail to {count} of {len(table)} MX is {state}"
-    return f"Whether mail to {len(table)} MX is protected is not known"
+def _title(table: pd.DataFrame) -> str:
+    """The worst that can be said, and of which MX."""
+    for state in (LOST, PLAIN, OPEN, UNKNOWN):
+        hosts = list(dict.fromkeys(table.loc[table["mail is"] == state, "mx"]))
+        if hosts:
+            more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+            said = "may be protected: not all is known" if state == UNKNOWN else f"is {state}"
+            return f"Mail to {', '.join(hosts[:3])}{more} {said}"
+    return "Mail to every MX is protected on its way"

@@ -15,7 +15,12 @@ from smtplab.transport.tlsrpt import Reporting
 
 COLUMNS = ("domain", "mx", "STARTTLS", "certificate", "MTA-STS", "DANE", "TLS-RPT", "REQUIRETLS", "mail is")
 YES, NO, UNKNOWN, NONE = "yes", "no", "unknown", "–"
-PROTECTED, OPEN, PLAIN, LOST = "protected", "open to an active attacker", "readable by any listener", "refused by some"
+PROTECTED, OPEN, PLAIN, LOST = (
+    "protected",
+    "open to an active attacker",
+    "readable by any listener",
+    "refused by some senders",
+)
 """What it comes to: LOST where senders that check will not deliver at all."""
 
 

@@ -359,6 +359,13 @@ def test_a_certificate_that_dane_vouches_for_needs_no_authority(tmp_path: Path) 
     assert [f.code for f in other] == ["transport.certificate.opportunistic"]
 
 
+def test_an_mx_of_two_domains_has_one_finding(tmp_path: Path) -> None:
+    evidence = collect(tmp_path / "case", Answers(mx(SHOWN), more=secure(WRONG)))
+    both = replace(evidence, dane=(*evidence.dane, replace(evidence.dane[0], domain="other.example")))
+    (found,) = transport.check(both).of("transport.dane.")
+    assert found.facts["domains"] == [DOMAIN, "other.example"]
+
+
 MATRIX: dict[str, tuple[Answers, dict[str, str]]] = {
     "plain text": (
         Answers({(MX, 25): spoke(25, smtp("SIZE 1"))}),
@@ -382,11 +389,11 @@ MATRIX: dict[str, tuple[Answers, dict[str, str]]] = {
     ),
     "DANE broken": (
         Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(), more=secure(WRONG)),
-        {"DANE": "broken", "mail is": "refused by some"},
+        {"DANE": "broken", "mail is": "refused by some senders"},
     ),
     "expired under enforce": (
         Answers(mx(AUTHORITY.issue(MX, end=AT - DAY)), txt=ANNOUNCED, policy=policy()),
-        {"certificate": "expired", "mail is": "refused by some"},
+        {"certificate": "expired", "mail is": "refused by some senders"},
     ),
     "expired, and nobody asks": (
         Answers(mx(AUTHORITY.issue(MX, end=AT - DAY)), more=secure()),
@@ -394,11 +401,11 @@ MATRIX: dict[str, tuple[Answers, dict[str, str]]] = {
     ),
     "for another host under enforce": (
         Answers(mx(AUTHORITY.issue(MAIL)), txt=ANNOUNCED, policy=policy()),
-        {"certificate": "for another host", "mail is": "refused by some"},
+        {"certificate": "for another host", "mail is": "refused by some senders"},
     ),
     "MX not named": (
         Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(mx="x.example")),
-        {"MTA-STS": "enforce, MX not named", "mail is": "refused by some"},
+        {"MTA-STS": "enforce, MX not named", "mail is": "refused by some senders"},
     ),
     "policy broken": (Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(status=404)), {"MTA-STS": "broken"}),
     "reports asked for twice": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from smtplab.findings import Finding
@@ -11,18 +12,21 @@ from smtplab.transport.evidence import TransportEvidence
 
 
 def findings(evidence: TransportEvidence) -> Iterator[Finding]:
-    """One finding an MX and domain; the same one for two domains counts once where the facts are the same."""
+    """One finding an MX, however many domains it serves; two where DNSSEC proves it for one of them alone."""
+    once: dict[HostDane, list[str]] = {}
     for dane in evidence.dane:
-        yield from _host(dane)
+        once.setdefault(replace(dane, domain=""), []).append(dane.domain)
+    for dane, domains in once.items():
+        yield from _host(dane, domains)
 
 
-def _host(dane: HostDane) -> Iterator[Finding]:
+def _host(dane: HostDane, domains: list[str]) -> Iterator[Finding]:
     host = dane.host
     seen = (f"DNS TLSA _25._tcp.{host}",)
     both = (*seen, f"TLS handshake with {host} port 25")
     facts: dict[str, Any] = {
         "host": host,
-        "domain": dane.domain,
+        "domains": domains,
         "records": [str(r) for r in dane.records],
         "why": dane.why,
         "by": dane.by,
