@@ -57,7 +57,7 @@ def lifetimes(evidence: TransportEvidence) -> go.Figure:
 _GOOD = (YES, "valid", "enforce", DaneState.WORKS, PROTECTED)
 _HALF = ("testing", DaneState.UNUSABLE, OPEN)
 _NEUTRAL = (UNKNOWN, NONE, DaneState.ABSENT, "none")
-_OPTIONAL = ("REQUIRETLS", "DANE", "MTA-STS", "TLS-RPT")
+_OPTIONAL = ("MTA-STS", "TLS-RPT")
 
 
 def protections(evidence: TransportEvidence) -> go.Figure:
@@ -70,7 +70,7 @@ def protections(evidence: TransportEvidence) -> go.Figure:
     words = table[shown].to_numpy().tolist()
     figure = go.Figure(
         go.Heatmap(
-            z=[[_level(column, word) for column, word in zip(shown, line, strict=True)] for line in words],
+            z=[_levels(dict(zip(shown, line, strict=True))) for line in words],
             x=shown,
             y=rows,
             text=[["<br>".join(textwrap.wrap(word, 16)) for word in line] for line in words],
@@ -97,13 +97,19 @@ def protections(evidence: TransportEvidence) -> go.Figure:
     return theme.finish(figure, title=_title(table), alt=alt, height=150 + 64 * len(rows))
 
 
-def _level(column: str, word: str) -> float:
-    """1 it holds, 2/3 it does not apply or is not known, 1/3 half, 0 it is missing or broken."""
-    if word in _GOOD:
-        return 1.0
-    if word in _NEUTRAL or (word == NO and column == "REQUIRETLS"):
-        return 2 / 3
-    return 1 / 3 if word in _HALF or (word == NO and column in _OPTIONAL) else 0.0
+def _levels(row: dict[str, str]) -> list[float]:
+    """1 it holds, 2/3 it does not apply or is not known, 1/3 half or nobody asks for it, 0 it is missing or broken."""
+    enforced = row["MTA-STS"].startswith("enforce")
+
+    def level(column: str, word: str) -> float:
+        if word in _GOOD:
+            return 1.0
+        if word in _NEUTRAL or (word == NO and column == "REQUIRETLS"):
+            return 2 / 3
+        unasked = (word == NO and column in _OPTIONAL) or (column == "certificate" and not enforced)
+        return 1 / 3 if word in _HALF or unasked else 0.0
+
+    return [level(*cell) for cell in row.items()]
 
 
 def _title(table: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -111,6 +112,39 @@ def test_a_hostile_server_is_survived(
     assert bool(got.why) is bool(why)
     assert error in got.error
     assert bool(got.error) is bool(error)
+
+
+def drip(text: str) -> Handler:
+    """One byte every fifth of a second."""
+
+    async def handle(line: Line) -> None:
+        with suppress(EOFError):
+            while await line.hear():
+                pass
+        for letter in text:
+            await line.say(letter)
+            await asyncio.sleep(0.2)
+
+    return handle
+
+
+def test_a_server_that_drips_costs_its_deadline(resolver: str, tls: tuple[Path, Path]) -> None:
+    began = time.monotonic()
+    with Scripted(drip(OK + "\r\n" + "x" * 100), context(*tls), implicit=True) as server:
+        got = get(network(resolver), server.port)
+    assert got.why == "timeout"
+    assert time.monotonic() - began < 0.5 * 4 + 1
+
+
+def test_a_redirect_is_an_answer_and_leads_nowhere(resolver: str, tls: tuple[Path, Path]) -> None:
+    with Scripted(silent) as private:
+        moved = f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{private.port}/\r\nContent-Length: 0\r\n\r\n"
+        with Scripted(web(moved), context(*tls), implicit=True) as server:
+            net = network(resolver)
+            got = get(net, server.port)
+            assert (got.status, got.body) == (302, "")
+            assert net.connections_used() == {f"127.0.0.1:{server.port}": 1}
+        assert private.lines == []
 
 
 def test_a_server_without_tls_is_an_answer(resolver: str) -> None:
