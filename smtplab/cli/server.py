@@ -95,30 +95,14 @@ def _network(case: Path | None, resolver: str, connections: int, timeout: float)
 
 def _tls(network: Network, made: Diagnosis) -> dict[str, Any] | None:
     """Versions, ciphers, groups, what was negotiated and the certificate; None without a handshake."""
-    from smtplab.net.tls import VERSIONS, accepts, read_leaf
+    from smtplab.net.tls import survey
 
     session = made.session
     if session is None or session.tls is None:
         return None
-    facts, e = session.tls, made.endpoint
-    versions: dict[str, bool | None] = {}
-    for version in VERSIONS:
-        known = version == facts.version
-        ask = accepts(network, e.host, session.address, e.port, version, e.like)
-        versions[version] = True if known else network.run(ask)[0]
-        if known:
-            ask.close()
-    leaf = read_leaf(facts.chain[0]) if facts.chain else None
-    certificate = leaf and {
-        "subject": leaf.subject, "issuer": leaf.issuer, "names": list(leaf.names),
-        "not_before": leaf.not_before.isoformat(), "not_after": leaf.not_after.isoformat(),
-        "key": leaf.key, "bits": leaf.bits, "hash": leaf.hash,
-    }  # fmt: skip
-    return {
-        "versions": versions, "ciphers": [facts.cipher], "groups": [facts.group] if facts.group else [],
-        "negotiated": {"version": facts.version, "cipher": facts.cipher, "group": facts.group},
-        "certificate": certificate,
-    }  # fmt: skip
+    e = made.endpoint
+    found = network.run(survey(network, e.host, session.address, e.port, seen=session.tls, like=e.like))
+    return found.as_dict(network.clock(), network.settings.trust)
 
 
 def _used(network: Network, made: Diagnosis) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smtplab.net import Network
-from smtplab.net import tls as certificates
+from smtplab.net import Network, certificates
 from smtplab.net.session import Errand, Transcript
 from smtplab.net.session import Step as Exchange
 from smtplab.net.talk import sasl
