@@ -14,7 +14,8 @@ from smtplab.net.dns import DnsAnswer, State
 
 def check(evidence: NamesEvidence) -> Findings:
     """Findings on MX, reverse DNS and propagation."""
-    mx = (f for a in evidence.mx for f in _mx(a, [h for h in evidence.hosts if h.domain == a.name]))
+    hosts = (*evidence.hosts, *evidence.implicit)
+    mx = (f for a in evidence.mx for f in _mx(a, [h for h in hosts if h.domain == a.name]))
     outbound = (f for o in evidence.outbound for f in _outbound(o))
     zones = (f for z in evidence.zones for f in check_propagation.check(z, evidence.as_of))
     return Findings((*mx, *outbound, *zones, *_recipients(evidence)))

@@ -31,8 +31,8 @@ MAX_LITERAL = 50
 class NamesEvidence:
     """MX answers by domain, their hosts, outbound addresses, and zones as each server tells them.
 
-    `recipients` are the MX answers of the domains we send to most. A host of the domain's own name stands for the
-    MX it does not have. `as_of` is the clock of every judgement.
+    `recipients` are the MX answers of the domains we send to most, `implicit` the domains themselves where they have
+    no MX and mail goes to their own address. `as_of` is the clock of every judgement.
     """
 
     mx: tuple[DnsAnswer, ...]
@@ -40,6 +40,7 @@ class NamesEvidence:
     outbound: tuple[OutboundAddress, ...]
     zones: tuple[Zone, ...]
     recipients: tuple[DnsAnswer, ...] = ()
+    implicit: tuple[MailHost, ...] = ()
     as_of: datetime | None = None
 
     def __repr__(self) -> str:
@@ -50,16 +51,15 @@ class NamesEvidence:
 
         Preference is NA where there is no MX and mail goes to the address of the domain.
         """
-        bare = {a.name for a in self.mx if a.absent}
         rows = [
             (
                 h.domain,
-                None if h.domain in bare else h.preference,
+                None if h in self.implicit else h.preference,
                 h.name,
                 ", ".join((*h.addresses, *(f"{ip} (private)" for ip in h.hidden))),
                 h.fault or (f"alias of {h.alias}" if h.alias else h.why),
             )
-            for h in self.hosts
+            for h in (*self.hosts, *self.implicit)
         ]
         frame = pd.DataFrame(rows, columns=["domain", "preference", "host", "addresses", "what"])
         return frame.astype({"preference": "Int64"})
@@ -125,13 +125,15 @@ async def ask(
         asyncio.gather(*(zones_of.collect(network, d, inventory.selectors(d)) for d in domains if propagation)),
         asyncio.gather(*(query(network, d, "MX") for d in theirs)),
     )
-    found = await asyncio.gather(*(routing.collect(network, a) for a in mx))
+    hosts_of = await asyncio.gather(*(routing.collect(network, a) for a in mx))
+    implicit = await asyncio.gather(*(routing.implicit(network, a) for a in mx))
     return NamesEvidence(
         tuple(mx),
-        tuple(h for group in found for h in group),
+        tuple(h for group in hosts_of for h in group),
         tuple(outbound),
         tuple(z for z in zones if z),
         tuple(recipients),
+        tuple(h for h in implicit if h),
         as_of or network.clock(),
     )
 

@@ -79,9 +79,13 @@ class Zone:
 
     def serial(self, place: Place) -> int | None:
         """The SOA serial at one place."""
+        return self._soa(place, 2)
+
+    def _soa(self, place: Place, number: int) -> int | None:
+        """A number of the SOA record: its serial stands third, the negative TTL last."""
         answer = self.answer(place, (self.domain, "SOA"))
         fields = answer.records[0].split() if answer.present else []
-        return int(fields[2]) if len(fields) > 2 and fields[2].isdecimal() else None
+        return int(fields[number]) if len(fields) == 7 and fields[number].isdecimal() else None
 
     def lame(self) -> dict[str, str]:
         """Servers that are named and do not hold the zone, with what they say instead."""
@@ -150,9 +154,8 @@ class Zone:
 
     def negative_ttl(self) -> int | None:
         """Seconds for which caches remember that a record is not there (RFC 2308 section 5), the longest there is."""
-        soas = [self.answer(p, (self.domain, "SOA")) for p in self.holding()]
-        known = [(a.ttl, a.records[0].split()[-1]) for a in soas if a.present and a.ttl is not None]
-        return max((min(ttl, int(minimum)) for ttl, minimum in known if minimum.isdecimal()), default=None)
+        ttls = [(self.answer(p, (self.domain, "SOA")).ttl, self._soa(p, 6)) for p in self.holding()]
+        return max((min(ttl, least) for ttl, least in ttls if ttl is not None and least is not None), default=None)
 
     def fresh(self, as_of: datetime, asked: Asked | None = None) -> datetime | None:
         """When every cache will have asked again, about one question or all that decide about mail.

@@ -71,15 +71,17 @@ def is_address(text: str) -> bool:
 
 
 async def collect(network: Network, mx: DnsAnswer) -> list[MailHost]:
-    """The hosts behind an MX answer, best first; for a domain without MX the domain itself, should it have an address.
-
-    A null MX is no host.
-    """
-    if mx.absent and mx.exists and not mx.loop:
-        implicit = await _host(network, mx.name, 0, mx.name)
-        return [implicit] if implicit.addresses or implicit.hidden else []
+    """The hosts behind an MX answer, best first; a null MX is none."""
     named = [(int(preference), name) for preference, _, name in (r.partition(" ") for r in mx.records) if name != "."]
     return await asyncio.gather(*(_host(network, mx.name, *host) for host in sorted(named)[:MAX_MX]))
+
+
+async def implicit(network: Network, mx: DnsAnswer) -> MailHost | None:
+    """The domain itself as its own mail host, where it has no MX but an address."""
+    if mx.present or mx.loop or not mx.exists:
+        return None
+    host = await _host(network, mx.name, 0, mx.name)
+    return host if host.addresses else None
 
 
 async def _host(network: Network, domain: str, preference: int, name: str) -> MailHost:
