@@ -1,8 +1,11 @@
-"""Who may send as this domain, and would it pass? SPF, DKIM and DMARC as published."""
+"""Who may send as this domain, and would it pass? SPF, DKIM, DMARC, ARC and BIMI as published and as verified."""
 
+from smtplab.authentication.arc import validate_chain
 from smtplab.authentication.check import check
 from smtplab.authentication.collect import AuthEvidence, collect
 from smtplab.authentication.figures import networks_seen, policy_table, spf_tree
+from smtplab.authentication.logo import examine as examine_logo
+from smtplab.authentication.signatures import verify_message
 from smtplab.authentication.spf_costs import spf_costs
 from smtplab.authentication.spf_flat import spf_flattened
 from smtplab.authentication.spf_networks import spf_networks
@@ -12,6 +15,7 @@ __all__ = [
     "AuthEvidence",
     "check",
     "collect",
+    "examine_logo",
     "networks_seen",
     "policy_table",
     "spf_check",
@@ -19,4 +23,6 @@ __all__ = [
     "spf_flattened",
     "spf_networks",
     "spf_tree",
+    "validate_chain",
+    "verify_message",
 ]

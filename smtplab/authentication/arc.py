@@ -92,7 +92,7 @@ class Arc:
         return frame.astype({"instance": "Int64", "seal": "boolean", "message": "boolean"})
 
 
-def validate_message(network: Network, raw: bytes) -> Arc:
+def validate_chain(network: Network, raw: bytes) -> Arc:
     """Validate the ARC chain of a message with keys from DNS; see `validate`."""
     return network.run(validate(network, raw))
 

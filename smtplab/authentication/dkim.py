@@ -151,11 +151,13 @@ async def discover(network: Network, domain: str) -> Discovery:
     keys = await asyncio.gather(*(collect(network, domain, s) for s in names))
     tried = sum(k.state is State.ABSENT for k in keys)
     found = tuple(k for k in keys if k.state is State.PRESENT or (k.state is State.ABSENT and k.alias))
-    # One record under most names is no key of a service but a wildcard: often the revoked key of a domain without mail.
-    most = Counter(k.record for k in found if k.record).most_common(1)
-    if most and most[0][1] > max(3, len(names) // 2):
-        key = next(k for k in found if k.record == most[0][0])
+    # One record, or one CNAME, under most names is no service's but a wildcard's: often the revoked key of a domain
+    # without mail, or a web server's name.
+    most = max(3, len(names) // 2)
+    records, aliases = Counter(k.record for k in found if k.record), Counter(k.alias for k in found if not k.record)
+    if key := next((k for k in found if records[k.record] > most), None):
         return Discovery(domain, (replace(key, selector="*"),), tried, wildcard=True)
+    found = tuple(k for k in found if k.record or aliases[k.alias] <= most)
     return Discovery(domain, found, tried, denied=tree.exists is False and not found)
 
 

@@ -37,7 +37,7 @@ TWO = seal(TAGGED, 2, HOME, "arc=pass")
 
 def validate(raw: bytes, zone: Zone = BOTH) -> Arc:
     with network(zone, timeout=0.5) as net:
-        return arc.validate_message(net, raw)
+        return arc.validate_chain(net, raw)
 
 
 def test_the_suite_passes_over_real_packets(corpora: Path) -> None:
@@ -48,7 +48,7 @@ def test_the_suite_passes_over_real_packets(corpora: Path) -> None:
         zone = {n: [("TXT", txt(r.encode()))] for n, r in scenario["txt-records"].items()}
         with network(zone, timeout=0.5) as net:
             for name, case in scenario["tests"].items():
-                found = arc.validate_message(net, case["message"].encode())
+                found = arc.validate_chain(net, case["message"].encode())
                 expected = (case["cv"] or "").strip().lower()
                 ended = expected == ENDED and found.chain is Chain.FAIL and "this hop says" in found.why
                 if not (ended or str(found.chain) == expected):
@@ -140,6 +140,6 @@ def net() -> Iterator[Network]:
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([ONE, TWO]), st.integers(0, 1500), st.binary(max_size=10), st.integers(0, 5))
 def test_no_damage_makes_it_raise(net: Network, raw: bytes, at: int, noise: bytes, cut: int) -> None:
-    found = arc.validate_message(net, raw[:at] + noise + raw[at + cut :])
+    found = arc.validate_chain(net, raw[:at] + noise + raw[at + cut :])
     assert found.chain in Chain
     assert found.table().columns.size == 7

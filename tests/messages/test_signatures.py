@@ -160,3 +160,17 @@ def test_meridians_samples_verify_as_their_story_says(meridian: Path) -> None:
     }
     after = smtplab.examine(Case.open(meridian, recording="20261117T060000Z-after")).signatures.table()
     assert after[after["selector"] == "pr1"]["result"].tolist() == ["pass", "pass"]
+
+
+def test_the_figure_states_how_many_verify_and_why_others_do_not(tmp_path: Path) -> None:
+    (tmp_path / "two.eml").write_bytes(sign())
+    figure = messages.signature_checks(collected(tmp_path, changed(sign(selector="gone"))))
+    assert figure.layout.title.text == "1 of 2 signatures verify; key missing (1)"
+    assert figure.layout.meta["alt"].startswith(
+        "one corp.example/gone #1: key missing; two corp.example/s1 #1: verifies"
+    )
+    assert [list(row) for row in figure.data[0].text] == [
+        ["sound", "missing or unfit", "not known", "changed", "not known", "the same"],
+        ["sound", "fits", "in time", "as signed", "as signed", "the same"],
+    ]
+    assert "There are no samples" in messages.signature_checks(SignatureEvidence()).layout.meta["alt"]
