@@ -17,9 +17,8 @@ from importlib import resources
 from typing import Any
 
 import pandas as pd
-from publicsuffixlist import PublicSuffixList
 
-from smtplab.authentication import dmarc_reports
+from smtplab.authentication import dmarc_reports, owners
 from smtplab.authentication.dmarc_record import DmarcRecord, Policies, Policy, ascii_name, parse, resembles
 from smtplab.authentication.dmarc_reports import ReportTarget
 from smtplab.net import Network
@@ -203,14 +202,9 @@ def walk(domain: str) -> list[str]:
     return [domain, *(".".join(rest[i:]) for i in range(len(rest)))]
 
 
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
 def registered(name: str) -> str:
     """The organizational domain of RFC 7489 section 3.2: one label below the public suffix, or the name itself."""
-    return _suffixes().privatesuffix(name) or name
+    return owners.organization(name)
 
 
 async def ask(network: Network, domain: str) -> Steps:

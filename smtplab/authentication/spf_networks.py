@@ -115,4 +115,4 @@ def _holders(networks: list[tuple[str, int]]) -> list[str | None]:
 
 def foreign(record: SpfRecord, term: SpfTerm) -> bool:
     """Whether a term stands in the record of another organization, which may change it any day."""
-    return organization(term.domain) != organization(record.domain)
+    return term.domain != record.domain and organization(term.domain) != organization(record.domain)
