@@ -1,0 +1,264 @@
+"""Runs inside the namespace: real Postfix twice (careless and careful), Dovecot and Exim, diagnosed; what is seen as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from smtplab.lab.processes import Processes, greets, run, until
+from smtplab.net import Network, NetworkSettings
+from smtplab.net.session import Errand
+from smtplab.servers import Endpoint, as_dict, diagnose_all
+from smtplab.servers.configuration import _settings
+from tests.authentication.dnsserver import serve
+from tests.net.certs import AT, Authority
+
+HOSTS = {"careless": "127.0.1.1", "careful": "127.0.1.2", "boxes": "127.0.1.3", "exim": "127.0.1.4"}
+ZONE = {f"{name}.lab.example": [("A", ip)] for name, ip in HOSTS.items()}
+MAIN = """compatibility_level = 3.6
+queue_directory = {root}/spool/{name}
+data_directory = {root}/data/{name}
+maillog_file = {root}/{name}.log
+maillog_file_prefixes = {root}
+mail_owner = postfix
+setgid_group = postdrop
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+local_recipient_maps =
+mydestination =
+myhostname = {name}.lab.example
+virtual_mailbox_domains = {name}.lab.example
+virtual_mailbox_maps = inline:{{postmaster@{name}.lab.example=x}}
+virtual_transport = discard:
+smtpd_tls_chain_files = {root}/key.pem, {root}/chain.pem
+smtpd_tls_security_level = may
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:12345
+smtpd_error_sleep_time = 0
+smtpd_client_connection_rate_limit = 0
+smtpd_client_connection_count_limit = 0
+"""
+CARELESS = """mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_forbid_bare_newline = no
+smtpd_tls_auth_only = no
+default_transport = discard:
+"""
+CAREFUL = """mynetworks =
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_forbid_bare_newline = reject
+smtpd_tls_auth_only = yes
+disable_vrfy_command = yes
+default_transport = error:nothing leaves
+"""
+MASTER = """{ip}:25 inet n - n - - smtpd
+{ip}:587 inet n - n - - smtpd
+  -o smtpd_sasl_auth_enable=yes
+{ip}:465 inet n - n - - smtpd
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_wrappermode=yes
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"""
+DOVECOT = """protocols = imap pop3
+listen = {ip}
+base_dir = {root}/dovecot
+state_dir = {root}/dovecot
+log_path = {root}/dovecot.log
+ssl = required
+ssl_cert = <{root}/chain.pem
+ssl_key = <{root}/key.pem
+auth_mechanisms = plain login
+auth_failure_delay = 0
+mail_location = maildir:{root}/mail/%n
+mail_uid = 65534
+mail_gid = 65534
+first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%n {root}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={root}/mail/%n
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service auth {{
+  inet_listener {{
+    address = 127.0.0.1
+    port = 12345
+  }}
+}}
+"""
+EXIM = """primary_hostname = exim.lab.example
+exim_user = nobody
+exim_group = nogroup
+spool_directory = {root}/exim
+log_file_path = {root}/exim/%slog
+daemon_smtp_ports = 25 : 587 : 465
+local_interfaces = {ip}
+tls_on_connect_ports = 465
+tls_advertise_hosts = *
+tls_certificate = {root}/chain.pem
+tls_privatekey = {root}/key.pem
+domainlist local_domains = exim.lab.example
+acl_smtp_rcpt = acl_rcpt
+acl_smtp_data = accept
+host_lookup =
+rfc1413_query_timeout = 0s
+keep_environment = LD_LIBRARY_PATH
+exim_path = {root}/exim.sh
+deliver_drop_privilege = true
+queue_only = true
+begin acl
+acl_rcpt:
+  accept authenticated = *
+  accept domains = +local_domains
+  deny message = relay not permitted
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{jo}}}}{{eq{{$auth3}}{{right}}}}}}}}
+  server_set_id = $auth2
+  server_advertise_condition = ${{if def:tls_in_cipher}}
+"""
+JO = Errand(user="jo", secret="right", sender="jo@careful.lab.example", recipient="postmaster@careful.lab.example")
+WRONG = Errand(user="jo", secret="wrong", sender="jo@careful.lab.example")
+STRANGER = Errand(sender="a@example.com", recipient="b@example.com")
+
+
+def start_postfix(root: Path, name: str, settings: str) -> None:
+    home = root / "postfix" / name
+    home.mkdir(parents=True)
+    (root / "spool" / name).mkdir(parents=True)
+    (root / "data" / name).mkdir(parents=True)
+    shutil.chown(root / "data" / name, "postfix")
+    (home / "main.cf").write_text(MAIN.format(root=root, name=name) + settings)
+    (home / "master.cf").write_text(MASTER.format(ip=HOSTS[name]))
+    run("postfix", "-c", home, "start")
+
+
+def start_dovecot(root: Path, processes: Processes) -> None:
+    (root / "users").write_text("jo:right\n")
+    (root / "mail").mkdir()
+    shutil.chown(root / "mail", 65534, 65534)
+    (root / "dovecot.conf").write_text(DOVECOT.format(root=root, ip=HOSTS["boxes"]))
+    processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
+
+
+def start_exim(root: Path, binary: Path, processes: Processes) -> None:
+    """Debian's Exim wants its user: a passwd of this namespace alone has it."""
+    users = root / "passwd"
+    users.write_text(Path("/etc/passwd").read_text() + "Debian-exim:x:65534:65534::/:/usr/sbin/nologin\n")
+    groups = root / "group"
+    groups.write_text(Path("/etc/group").read_text() + "Debian-exim:x:65534:\n")
+    run("mount", "--bind", users, "/etc/passwd")
+    run("mount", "--bind", groups, "/etc/group")
+    home = root / "exim"
+    (home / "db").mkdir(parents=True)
+    for path in (home, home / "db"):
+        shutil.chown(path, 65534, 65534)
+    libraries = next(iter(binary.parents[1].glob("lib/*-linux-gnu")), binary.parent)
+    (root / "exim.sh").write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
+    (root / "exim.sh").chmod(0o755)
+    (root / "exim.conf").write_text(EXIM.format(root=root, ip=HOSTS["exim"]))
+    processes.start("exim", root / "exim.sh", "-C", root / "exim.conf", "-bdf", output=root / "exim.out")
+
+
+def observe(root: Path, exim: bool) -> dict[str, object]:
+    seen: dict[str, object] = {}
+
+    def ask(name: str, ends: list[Endpoint], errand: Errand | None = None, *, intrusive: bool = False) -> None:
+        # A new network each time: each has its own budget of twelve connections.
+        with serve(ZONE) as resolver:
+            trust = root / "ca.pem"
+            network = Network.without_case(NetworkSettings(resolver=resolver, timeout=2.5, trust=trust))
+            network.clock = lambda: AT
+            found = diagnose_all(ends, errand=errand, network=network, intrusive=intrusive)
+            seen[name] = {f"{d.endpoint.host.split('.')[0]}:{d.endpoint.port}": as_dict(d) for d in found}
+            used = network.connections_used()
+        seen["most connections"] = max([*used.values(), int(str(seen.get("most connections", 0)))])
+
+    def at(host: str, port: int, starttls: str = "auto", protocol: str = "") -> Endpoint:
+        return Endpoint(f"{host}.lab.example", port, protocol, starttls)
+
+    relays = ["careless", "careful", *(["exim"] if exim else [])]
+    ask("healthy", [at(h, p) for h in relays for p in (25, 587, 465)] + [at("boxes", p) for p in (143, 993, 110, 995)])
+    ask("intrusive", [at(h, 25) for h in relays], intrusive=True)
+    ask("intrusive boxes", [at("boxes", p) for p in (143, 110)], intrusive=True)
+    ask("signed in", [at("careful", 587), at("careful", 465), at("boxes", 993), at("boxes", 995), at("boxes", 143)], JO)
+    ask("wrong password", [at("careful", 587), at("boxes", 993), at("boxes", 110)], WRONG)
+    ask("stranger", [at(h, 25) for h in relays], STRANGER)
+    ask("wrong mode", [at("careful", 465, "never"), at("careful", 25, "implicit"), at("boxes", 993, "never")])
+    ask("wrong port", [at("careful", 26, protocol="smtp"), at("nobody", 25)])
+    if exim:
+        told = subprocess.run(
+            [root / "exim.sh", "-C", root / "exim.conf", "-bP"], capture_output=True, text=True, timeout=30, check=True
+        )
+        (root / "x.eximconf").write_text(told.stdout)
+        seen["exim -bP"] = {name: value for name, (_, value) in _settings(root / "x.eximconf").items()}
+    return seen
+
+
+def main() -> None:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+    root = Path(tempfile.mkdtemp(prefix="smtplab-servers-"))
+    root.chmod(0o755)
+    processes = Processes()
+    exim = os.environ.get("SMTPLAB_EXIM", "")
+    try:
+        authority = Authority()
+        authority.issue(*(f"{name}.lab.example" for name in HOSTS)).write(root)
+        authority.pem(root / "ca.pem")
+        (root / "key.pem").chmod(0o644)
+        start_postfix(root, "careless", CARELESS)
+        start_postfix(root, "careful", CAREFUL)
+        start_dovecot(root, processes)
+        if exim:
+            start_exim(root, Path(exim).resolve(), processes)
+        for name in [n for n in HOSTS if n != "exim" or exim]:
+            port = 143 if name == "boxes" else 25
+            until(f"{name} answers", lambda ip=HOSTS[name], port=port: greets(ip, port), processes=processes)
+        began = time.monotonic()
+        seen = observe(root, bool(exim))
+        seen["seconds"] = time.monotonic() - began
+        Path(sys.argv[1]).write_text(json.dumps(seen))
+    finally:
+        for name in ("careless", "careful"):
+            if (root / "spool" / name / "pid" / "master.pid").exists():
+                run("postfix", "-c", root / "postfix" / name, "stop")
+        processes.stop()
+        for mounted in ("/etc/passwd", "/etc/group"):
+            subprocess.run(["umount", mounted], check=False, capture_output=True, timeout=10)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

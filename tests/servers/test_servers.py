@@ -1,0 +1,165 @@
+"""Real servers: a careless and a careful Postfix, Dovecot and Exim, diagnosed and probed in a network of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
+EXIM = os.environ.get("SMTPLAB_EXIM", "")
+
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("servers") / "seen.json"
+    command = [sys.executable, "-c", ENTER, "tests.servers.inside", str(out)]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, env=env, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return dict(json.loads(out.read_text()))
+
+
+def at(seen: dict[str, Any], question: str, endpoint: str) -> dict[str, Any]:
+    if endpoint.startswith("exim") and not EXIM:
+        pytest.skip("set SMTPLAB_EXIM to an unpacked exim4")
+    return dict(seen[question][endpoint])
+
+
+def failed(told: dict[str, Any]) -> str:
+    return next((s["phase"] for s in told["steps"] if s["ok"] is False), "")
+
+
+HEALTHY = [
+    # endpoint, what is announced before TLS and not inside, inside and not before; None: it is TLS from the start
+    ("careful:25", "STARTTLS", ""),
+    ("careful:587", "STARTTLS", "AUTH PLAIN LOGIN"),
+    ("careful:465", None, "AUTH PLAIN LOGIN"),
+    ("careless:25", "STARTTLS", ""),
+    ("exim:25", "STARTTLS", "AUTH PLAIN"),
+    ("exim:465", None, "AUTH PLAIN"),
+    ("boxes:143", "LOGINDISABLED", "AUTH=PLAIN"),
+    ("boxes:993", None, "AUTH=PLAIN"),
+    ("boxes:110", "STLS", "SASL PLAIN LOGIN"),
+    ("boxes:995", None, "SASL PLAIN LOGIN"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "before", "inside"), HEALTHY)
+def test_all_steps_of_a_real_server_are_fine(
+    seen: dict[str, Any], endpoint: str, before: str | None, inside: str
+) -> None:
+    told = at(seen, "healthy", endpoint)
+    assert failed(told) == "", told["steps"]
+    assert told["connections_used"] == 1
+    first, second = told["capabilities"]["before"], told["capabilities"]["after"]
+    assert before is None or before in first
+    assert before is None or before not in second
+    assert not inside or inside in second
+    assert not inside or inside not in first
+    assert all(s["ms"] < 2000 for s in told["steps"])
+
+
+def test_the_careless_one_offers_passwords_before_tls(seen: dict[str, Any]) -> None:
+    assert [f["code"] for f in at(seen, "healthy", "careless:587")["findings"]] == ["servers.auth.before_tls"]
+
+
+def test_extensions_of_postfix_are_typed(seen: dict[str, Any]) -> None:
+    extensions = at(seen, "healthy", "careful:25")["capabilities"]["extensions"]
+    assert extensions["size"] == 10_240_000
+    assert extensions["pipelining"]
+    assert extensions["chunking"]
+    assert extensions["smtputf8"]
+    assert not extensions["requiretls"]
+    assert extensions["limits"] == {}
+
+
+SMUGGLED = {
+    # What each program takes for the end of a message besides the legal one; measured by hand with netcat before.
+    "careless:25": {"LF.LF", "LF.CRLF", "CRLF.LF", "LF.CRCRLF", "CRLF.CRCRLF"},
+    "careful:25": set(),
+    "exim:25": set(),
+}
+
+
+@pytest.mark.parametrize("endpoint", SMUGGLED)
+def test_smuggling_shows_at_the_careless_one_alone(seen: dict[str, Any], endpoint: str) -> None:
+    told = at(seen, "intrusive", endpoint)
+    forms = {p["variant"]: p["verdict"] for p in told["probes"] if p["what"] == "smuggling"}
+    assert len(forms) == 13
+    assert {n for n, v in forms.items() if v == "open"} == SMUGGLED[endpoint] | {"CRLF.CRLF", "CRCRLF.CRLF"}
+    assert set(forms.values()) == {"open", "closed"}
+    found = {f["code"] for f in told["findings"]}
+    assert ("servers.smuggling" in found) is bool(SMUGGLED[endpoint])
+
+
+@pytest.mark.parametrize(("endpoint", "open_"), [("careless:25", True), ("careful:25", False), ("exim:25", False)])
+def test_only_the_careless_one_relays(seen: dict[str, Any], endpoint: str, open_: bool) -> None:
+    told = at(seen, "intrusive", endpoint)
+    forms = {p["variant"]: p["verdict"] for p in told["probes"] if p["what"] == "relay"}
+    assert (forms["foreign to foreign"] == "open") is open_
+    assert ("servers.relay.open" in {f["code"] for f in told["findings"]}) is open_
+
+
+@pytest.mark.parametrize(
+    ("question", "endpoint"),
+    [("intrusive", f"{h}:25") for h in ("careless", "careful", "exim")]
+    + [("intrusive boxes", f"boxes:{p}") for p in (143, 110)],
+)
+def test_no_real_server_obeys_what_came_before_tls(seen: dict[str, Any], question: str, endpoint: str) -> None:
+    probes = at(seen, question, endpoint)["probes"]
+    assert [p["verdict"] for p in probes if p["what"] == "injection"] == ["closed"]
+
+
+def test_an_endpoint_gets_at_most_twelve_connections(seen: dict[str, Any]) -> None:
+    assert 1 <= seen["most connections"] <= 12
+
+
+@pytest.mark.parametrize("endpoint", ["careful:587", "careful:465", "boxes:993", "boxes:995", "boxes:143"])
+def test_the_right_password_signs_in(seen: dict[str, Any], endpoint: str) -> None:
+    told = at(seen, "signed in", endpoint)
+    assert failed(told) == "", told["steps"]
+    assert any(s["phase"] == "auth" and s["ok"] for s in told["steps"])
+
+
+FAILURES = [
+    # question, endpoint, the step that fails, the first cause, whether an observation proves it
+    ("wrong password", "careful:587", "auth", "auth-wrong", False),
+    ("wrong password", "boxes:993", "auth", "auth-wrong", False),
+    ("wrong password", "boxes:110", "auth", "auth-wrong", False),
+    ("stranger", "careful:25", "rcpt", "relay-denied", False),
+    ("stranger", "exim:25", "rcpt", "relay-denied", False),
+    ("stranger", "careless:25", "", "", False),
+    ("wrong mode", "careful:465", "greeting", "greeting-expects-tls", True),
+    ("wrong mode", "boxes:993", "greeting", "greeting-expects-tls", True),
+    ("wrong mode", "careful:25", "tls", "tls-expects-plain", True),
+    ("wrong port", "careful:26", "port", "port-not-served", False),
+    ("wrong port", "nobody:25", "name", "name-wrong", False),
+]
+
+
+@pytest.mark.parametrize(("question", "endpoint", "step", "cause", "proved"), FAILURES)
+def test_each_failure_at_a_real_server_has_its_first_cause(
+    seen: dict[str, Any], question: str, endpoint: str, step: str, cause: str, proved: bool
+) -> None:
+    told = at(seen, question, endpoint)
+    assert failed(told) == step, told["steps"]
+    first = told["causes"][0] if told["causes"] else {"id": "", "confirmed": False}
+    assert (first["id"], first["confirmed"]) == (cause, proved)
+
+
+def test_what_exim_prints_of_itself_is_read(seen: dict[str, Any]) -> None:
+    if not EXIM:
+        pytest.skip("set SMTPLAB_EXIM to an unpacked exim4")
+    printed = seen["exim -bP"]
+    assert printed["acl_smtp_rcpt"] == "acl_rcpt"
+    assert printed["smtp_enforce_sync"] == "true"
+    assert printed["tls_advertise_hosts"] == "*"
