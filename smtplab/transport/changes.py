@@ -26,9 +26,11 @@ def changes(
 
 
 def _stripped(offers: tuple[tuple[Offer, ...], tuple[Offer, ...]], labels: tuple[str, str]) -> Iterator[Finding]:
-    first, second = ({(o.host, o.port): o for o in side if o.heard and not o.implicit} for side in offers)
-    for host, port in sorted(first.keys() & second.keys()):
-        here, there = first[host, port].starttls, second[host, port].starttls
+    heard = ([o for o in side if o.heard and not o.implicit] for side in offers)
+    first, second = ({(o.host, o.port, ":" in o.address): o for o in side} for side in heard)
+    for key in sorted(first.keys() & second.keys()):
+        host, port, _ = key
+        here, there = first[key].starttls, second[key].starttls
         if here is not there:
             seen, gone = labels if here else labels[::-1]
             told = tuple(f"session with {host} port {port}, {label}" for label in labels)

@@ -42,9 +42,11 @@ async def _collect(
     found_tls = await asyncio.gather(*(_hosts(case, each, evidence.mx) for each in by_address.values()))
     hosts = [h for group in found_tls for h in group]
     offers = [o for o in evidence.offers if o.port == 25 and o.host in evidence.mx]
-    shown = {h.host: h.facts.chain for h in hosts if h.port == 25}
-    told = {o.host: o.starttls if o.heard else None for o in offers}
-    found = await dane.collect(network, mx, told, shown, anchors, at)
+    chains = {(h.host, h.address): h.facts.chain for h in hosts if h.port == 25}
+    shown: dict[str, list[dane.Shown]] = {}
+    for o in offers:
+        shown.setdefault(o.host, []).append((o.starttls if o.heard else None, chains.get((o.host, o.address), ())))
+    found = await dane.collect(network, mx, shown, anchors, at)
     return TransportEvidence(
         tuple(hosts), tuple(policies), tuple(reporting), found, tuple(offers), tuple(mx), at, network.connections_used()
     )

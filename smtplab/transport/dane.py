@@ -162,6 +162,14 @@ class HostDane:
         return tuple(r for r, miss in pairs if miss and not r.unusable) if self.state is DaneState.WORKS else ()
 
 
+Shown = tuple[bool | None, tuple[bytes, ...]]
+"""What an MX shows at one address: whether STARTTLS is announced (None: unknown), and its chain."""
+_WORST = (
+    *(DaneState.BROKEN, DaneState.NO_TLS, DaneState.UNUSABLE, DaneState.IGNORED, DaneState.FAILING),
+    *(DaneState.ABSENT, DaneState.WORKS, DaneState.UNKNOWN),
+)
+
+
 def assess(
     domain: str,
     host: str,
@@ -211,12 +219,14 @@ def _all(answers: tuple[Secured, ...]) -> bool | None:
 async def collect(
     network: Network,
     mx: Sequence[tuple[str, str]],
-    starttls: Mapping[str, bool | None],
-    chains: Mapping[str, tuple[bytes, ...]],
+    shown: Mapping[str, Sequence[Shown]],
     anchors: Anchors | None,
     at: datetime,
 ) -> tuple[HostDane, ...]:
-    """Look up and judge the TLSA records of each MX (pairs of domain and host) against the chain it shows."""
+    """Look up and judge the TLSA records of each MX (pairs of domain and host) against what it shows at each address.
+
+    Of several addresses the worst counts: a sender may take any of them.
+    """
     hosts = list(dict.fromkeys(host for _, host in mx))
     asked = dict(zip(hosts, await asyncio.gather(*(_answers(network, h) for h in hosts)), strict=True))
     routes = {domain: await query(network, domain, "MX") for domain, _ in mx}
@@ -227,7 +237,8 @@ async def collect(
     for domain, host in mx:
         answers = [a for a in (routes[domain], *asked[host][:-1]) if not a.absent]
         *path, tlsa = [await secured(network, a, validating, anchors, at) for a in (*answers, asked[host][-1])]
-        made.append(assess(domain, host, tuple(path), tlsa, starttls.get(host), chains.get(host, ()), at))
+        judged = [assess(domain, host, tuple(path), tlsa, *each, at) for each in shown.get(host) or [(None, ())]]
+        made.append(min(judged, key=lambda d: _WORST.index(d.state)))
     return tuple(made)
 
 

@@ -32,6 +32,11 @@ class HostTls:
     mx: bool
 
     @property
+    def label(self) -> str:
+        """The host, and the address family where IPv6 was asked beside IPv4."""
+        return self.host + (" (IPv6)" if ":" in self.address else "")
+
+    @property
     def versions(self) -> tuple[tuple[str, bool | None], ...]:
         """ "TLSv1" to "TLSv1.3" with accepted; None: unknown."""
         return self.survey.versions
@@ -79,12 +84,14 @@ class TransportEvidence:
         return f"TransportEvidence({len(self.hosts)} services with TLS, {len(self.policies)} policies)"
 
     def offer(self, host: str) -> Offer | None:
-        """What an MX announces on port 25, None where it was not asked."""
-        return next((o for o in self.offers if o.host == host), None)
+        """What an MX announces on port 25, None where it was not asked; of several addresses the one without TLS."""
+        asked = [o for o in self.offers if o.host == host]
+        return min(asked, key=lambda o: (not o.heard, o.starttls), default=None)
 
     def tls(self, host: str, port: int = 25) -> HostTls | None:
-        """TLS of a host and port, None without a completed handshake."""
-        return next((h for h in self.hosts if (h.host, h.port) == (host, port)), None)
+        """TLS of a host and port, None without a completed handshake; of several addresses one that is not valid."""
+        shown = [h for h in self.hosts if (h.host, h.port) == (host, port)]
+        return max(shown, key=lambda h: h.verdict.code != 0, default=None)
 
     def policy(self, domain: str) -> Policy:
         """MTA-STS of one of the domains; raises KeyError for another."""
@@ -97,7 +104,7 @@ class TransportEvidence:
         """A row a service: host, port, names, ends, days left, life left, verdict, key, TLS, group."""
         rows = [
             (
-                h.host,
+                h.label,
                 h.port,
                 ", ".join(h.certificate.names),
                 f"{h.certificate.not_after:%Y-%m-%d}",
@@ -117,7 +124,7 @@ class TransportEvidence:
     def versions(self) -> pd.DataFrame:
         """A row a service, a column a TLS version: yes, no or unknown."""
         words = {True: "yes", False: "no", None: "unknown"}
-        rows = [(h.host, h.port, *(words[accepted] for _, accepted in h.versions)) for h in self.hosts]
+        rows = [(h.label, h.port, *(words[accepted] for _, accepted in h.versions)) for h in self.hosts]
         return pd.DataFrame(rows, columns=["host", "port", *VERSIONS])
 
     def groups(self) -> pd.DataFrame:
@@ -125,7 +132,7 @@ class TransportEvidence:
         words = {True: "yes", False: "no", None: "unknown"}
         rows = [
             (
-                h.host,
+                h.label,
                 h.port,
                 h.facts.group,
                 ", ".join(h.survey.groups.names),
@@ -140,7 +147,7 @@ class TransportEvidence:
         """A row a service and version: the suites found, whether there may be more, and one that no longer protects."""
         rows = [
             (
-                h.host,
+                h.label,
                 h.port,
                 version,
                 ", ".join(found.names),

@@ -24,7 +24,7 @@ def lifetimes(evidence: TransportEvidence) -> go.Figure:
         figure.add_bar(
             name=name,
             orientation="h",
-            y=[f"{h.host}:{h.port}" for h in part],
+            y=[f"{h.label}:{h.port}" for h in part],
             base=[h.certificate.not_before.isoformat() for h in part if h.certificate],
             x=[
                 (h.certificate.not_after - h.certificate.not_before).total_seconds() * 1000
@@ -44,7 +44,7 @@ def lifetimes(evidence: TransportEvidence) -> go.Figure:
         if ended_
         else f"The certificate of {first.host} ends first, in {days} days"
     )
-    alt = "; ".join(f"{h.host}:{h.port}: {h.days_left(evidence.as_of)} days left" for h in hosts)
+    alt = "; ".join(f"{h.label}:{h.port}: {h.days_left(evidence.as_of)} days left" for h in hosts)
     return theme.finish(
         figure,
         title=title,

@@ -366,6 +366,17 @@ def test_an_mx_of_two_domains_has_one_finding(tmp_path: Path) -> None:
     assert found.facts["domains"] == [DOMAIN, "other.example"]
 
 
+def test_of_two_addresses_the_worse_one_counts(tmp_path: Path) -> None:
+    six = "2001:4860::10"
+    params = {"protocol": "smtp", "name": MX}
+    second = (dns(MX, "AAAA", six), (Question.of("session", f"[{six}]:25", params), spoke(25, smtp("SIZE 1"))))
+    answers = Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(), more=(*secure(RIGHT), *second))
+    evidence = collect(tmp_path / "case", answers)
+    assert {f.code for f in transport.check(evidence).of("transport.dane.")} == {"transport.dane.no_tls"}
+    assert transport.check(evidence).of("transport.mta_sts.mx_without_tls")
+    assert transport.protection(evidence)["mail is"].tolist() == ["refused by some senders"]
+
+
 MATRIX: dict[str, tuple[Answers, dict[str, str]]] = {
     "plain text": (
         Answers({(MX, 25): spoke(25, smtp("SIZE 1"))}),

@@ -23,7 +23,7 @@ def findings(evidence: TransportEvidence) -> Iterator[Finding]:
     for group in _by_certificate(evidence.hosts):
         host = group[0]
         seen = tuple(f"TLS handshake with {h.address} port {h.port}" for h in group)
-        facts = {"host": host.host, "port": [h.port for h in group]}
+        facts = {"host": host.host, "port": list(dict.fromkeys(h.port for h in group))}
         if host.certificate is None:
             facts["verdict"] = host.verdict.text
             yield Finding("transport.certificate.unreadable", host.host, seen, **facts)

@@ -23,13 +23,13 @@ STRONG = {
 def findings(evidence: TransportEvidence) -> Iterator[Finding]:
     """What a service accepts and should not, and what it lacks that clients already bring."""
     for name, program, group in _by_program(evidence, lambda h: h.legacy):
-        facts = {"host": name, "port": [h.port for h in group], "versions": list(group[0].legacy)}
+        facts = {"host": name, "port": _ports(group), "versions": list(group[0].legacy)}
         if program == "relay":
             yield Finding("transport.tls.legacy_relay", name, _seen(group), **facts)
         else:
             yield Finding("transport.tls.legacy", name, _seen(group), **facts, setting=OLDEST[program])
     for name, program, group in _by_program(evidence, lambda h: h.survey.weak or ""):
-        ports, setting = [h.port for h in group], STRONG[program]
+        ports, setting = _ports(group), STRONG[program]
         yield Finding(
             "transport.tls.weak_cipher_relay" if program == "relay" else "transport.tls.weak_cipher",
             name,
@@ -60,12 +60,17 @@ def _post_quantum(evidence: TransportEvidence) -> Iterator[Finding]:
         ready = [h for h in group if h.post_quantum]
         without = [h for h in group if h.post_quantum is False]
         if without:
-            ports = [h.port for h in without]
+            ports = _ports(without)
             yield Finding("transport.tls.no_post_quantum", name, _seen(without), host=name, port=ports)
         elif ready:
-            ports, groups = [h.port for h in ready], list(ready[0].survey.groups.names)
+            ports, groups = _ports(ready), list(ready[0].survey.groups.names)
             yield Finding("transport.tls.post_quantum", name, _seen(ready), host=name, port=ports, groups=groups)
 
 
 def _seen(group: list[HostTls]) -> tuple[str, ...]:
     return tuple(f"TLS hello to {h.address} port {h.port}" for h in group)
+
+
+def _ports(group: list[HostTls]) -> list[int]:
+    """Once each: a port may have been asked over IPv4 and IPv6."""
+    return list(dict.fromkeys(h.port for h in group))
