@@ -101,7 +101,10 @@ class TransportEvidence:
         raise KeyError(domain)
 
     def certificates(self) -> pd.DataFrame:
-        """A row a service: host, port, names, ends, days left, life left, verdict, key, TLS, group."""
+        """A row a service: host, port, names, ends, days left, life left, verdicts, chain, key, TLS, group.
+
+        `verdict` is OpenSSL's, `strict verdict` that of a validator by the letter of RFC 5280, the host name included.
+        """
         rows = [
             (
                 h.label,
@@ -111,6 +114,8 @@ class TransportEvidence:
                 h.days_left(self.as_of),
                 f"{max(h.life_left(self.as_of), 0):.0%}",
                 h.verdict.text,
+                h.verdict.strict or "valid",
+                h.chain.length,
                 f"{h.certificate.key} {h.certificate.bits or ''}".strip(),
                 h.facts.version,
                 h.facts.group,
@@ -118,7 +123,8 @@ class TransportEvidence:
             for h in self.hosts
             if h.certificate
         ]
-        columns = ["host", "port", "names", "ends", "days left", "life left", "verdict", "key", "TLS", "group"]
+        columns = ["host", "port", "names", "ends", "days left", "life left", "verdict", "strict verdict", "chain"]
+        columns += ["key", "TLS", "group"]
         return pd.DataFrame(rows, columns=columns)
 
     def versions(self) -> pd.DataFrame:

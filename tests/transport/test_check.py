@@ -11,8 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+import smtplab
 from smtplab import inventory, transport
 from smtplab.case import Case
+from smtplab.errors import CaseError
 from smtplab.findings import Findings, Severity
 from smtplab.net.certificates import verify
 from smtplab.tape import Question
@@ -229,6 +231,10 @@ def test_tables_and_figure_show_what_was_found(tmp_path: Path) -> None:
     assert repr(evidence) == "TransportEvidence(2 services with TLS, 1 policies)"
     assert evidence.certificates()["days left"].tolist() == [-17, 60]
     assert evidence.certificates()["life left"].tolist() == ["0%", "67%"]
+    assert evidence.certificates()["verdict"].tolist() == ["certificate has expired", "valid"]
+    assert evidence.certificates()["strict verdict"].tolist()[1] == "valid"
+    assert "not valid at" in evidence.certificates()["strict verdict"][0]
+    assert evidence.certificates()["chain"].tolist() == [2, 2]
     assert evidence.versions()["TLSv1"].tolist() == ["yes", "no"]
     assert evidence.promises()["named"].tolist() == ["NO"]
     figure = transport.lifetimes(evidence)
@@ -488,3 +494,23 @@ def test_a_policy_that_changes_under_its_old_id_is_a_finding(tmp_path: Path) -> 
     assert not transport.changes(old, old)
     assert not transport.changes(old, seen("new", "2", "enforce"))
     assert not transport.changes(old, seen("broken", "1", "enforce", status=404))
+
+
+def test_comparing_two_recordings_shows_what_neither_shows_alone(tmp_path: Path) -> None:
+    plain: dict[tuple[str, int], Value] = {(MX, 25): spoke(25, smtp("SIZE 1"))}
+    pair = [case(tmp_path / name, Answers(s), AUTHORITY) for name, s in (("a", mx(SHOWN)), ("b", plain))]
+    compared = smtplab.compare(*pair)
+    assert [f.code for f in compared.noticed] == ["transport.starttls.stripped"]
+    assert "seen by comparing" in compared.frame()["change"].tolist()
+
+
+def test_a_trust_anchor_that_cannot_be_used_is_an_error_of_the_case(tmp_path: Path) -> None:
+    opened = case(tmp_path, Answers(mx(SHOWN)), AUTHORITY)
+    text = (tmp_path / "case.toml").read_text()
+    (tmp_path / "case.toml").write_text(text + 'trust_anchor = "sources/root.key"\n')
+    with pytest.raises(CaseError, match="not there"):
+        Case.open(tmp_path)
+    (tmp_path / "sources" / "root.key").write_text("no key\n")
+    opened = Case.open(tmp_path)
+    with pytest.raises(CaseError, match="trust anchor"):
+        transport.collect(opened, inventory.gather(opened))
