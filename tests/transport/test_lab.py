@@ -1,10 +1,11 @@
-"""DANE against NSD, Unbound and Postfix: our judgement of each set-up, and that of Postfix's own prober."""
+"""DANE and TLS against real servers, with a second opinion: Postfix's own prober, and openssl s_client."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,15 +35,24 @@ STATES = {
 }
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = tmp_path_factory.mktemp("dane") / "seen.json"
+def observed(module: str, folder: Path) -> dict[str, Any]:
+    out = folder / "seen.json"
     done = subprocess.run(
-        [sys.executable, "-c", ENTER, "tests.transport.inside", str(out)], capture_output=True, **HERE
+        [sys.executable, "-c", ENTER, f"tests.transport.{module}", str(out)], capture_output=True, **HERE
     )
     assert done.returncode == 0, done.stderr.decode()
     found: dict[str, Any] = json.loads(out.read_text())
     return found
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return observed("inside", tmp_path_factory.mktemp("dane"))
+
+
+@pytest.fixture(scope="module")
+def surveyed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return observed("inside_lab", tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("domain", STATES)
@@ -69,3 +79,24 @@ def test_the_findings_are_those_of_the_states(seen: dict[str, Any]) -> None:
     assert seen["findings"] == [
         f"transport.dane.{code}" for code in ("absent", "ignored", "mismatch", "no_tls", "ok", "rollover", "unusable")
     ]
+
+
+EC = {"x25519", "x448", "secp256r1", "secp384r1", "secp521r1"}
+FF = {"ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192"}
+SERVICES = {"mx1:25": EC, "mail:587": EC, "mail:993": EC | FF, "mail:110": EC | FF}
+"""Postfix 3.7 keeps to its curves; Dovecot 2.3 leaves it to OpenSSL."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_versions_and_groups_are_those_that_openssl_gets(surveyed: dict[str, Any], service: str) -> None:
+    ours, theirs = surveyed[service], surveyed[service]["openssl"]
+    assert ours["versions"] == theirs["versions"]
+    assert {g for g, yes in theirs["groups"].items() if yes} == SERVICES[service]
+    assert set(ours["groups"]) == SERVICES[service]
+    assert (ours["complete"], ours["post_quantum"], ours["weak"]) == (True, False, "")
+
+
+def test_cipher_suites_are_those_that_openssl_gets(surveyed: dict[str, Any]) -> None:
+    ours, theirs = surveyed["mx1:25"]["ciphers"], surveyed["mx1:25"]["openssl"]["ciphers"]
+    assert set(ours) == {name for name, yes in theirs.items() if yes}
+    assert len(ours) > 20
