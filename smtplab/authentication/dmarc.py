@@ -177,20 +177,31 @@ class Dmarc:
         """Where RFC 9989 and RFC 7489 differ for this domain, each with the reason."""
         return tuple(_differences(self))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, standard: Standard | str = Standard.WALK) -> dict[str, Any]:
         """The contract for scripts; null where there is none, the policies "unknown" where an answer is missing."""
-        own, existing, missing = (None if p is Policy.ABSENT else str(p) for p in self.walked.policies)
+        found = self.by(standard)
+        own, existing, missing = (None if p is Policy.ABSENT else str(p) for p in found.policies)
         return {
-            "record": self.record.text if self.record else None,
-            "organizational_domain": self.org or None,
+            "record": found.record.text if found.record else None,
+            "organizational_domain": found.org or None,
             "policy": own,
             "subdomain_policy": existing,
             "nonexistent_policy": missing,
             "psl_organizational_domain": self.org_psl or None,
         }
 
+    def readings(self) -> pd.DataFrame:
+        """The two standards side by side: question, RFC 9989, RFC 7489."""
+        both = (self.walked, self.listed)
+        rows = [
+            ("organizational domain", *(d.org or "unknown" for d in both)),
+            ("record at", *(f"_dmarc.{d.record.domain}" if d.record else "none" for d in both)),
+            *((f"policy for {k}", *(str(d.policies[i]) for d in both)) for i, k in enumerate(KINDS)),
+        ]
+        return pd.DataFrame(rows, columns=["question", "RFC 9989", "RFC 7489"])
+
     def walk_frame(self) -> pd.DataFrame:
-        """A row a name asked: name, state, record."""
+        """A row a name of the walk: name, state, record."""
         rows = [(f"_dmarc.{s.name}", str(s.state), str(s)) for s in self.steps]
         return pd.DataFrame(rows, columns=["name", "state", "record"])
 
@@ -321,13 +332,13 @@ def _differences(found: Dmarc) -> Iterator[str]:
         yield (
             f"organizational domain: {nine.org} by the tree walk ({_ended(found)}), {old.org} by the public suffix list"
         )
-    ours, theirs = (r.domain if r else "none" for r in (nine.record, old.record))
+    ours, theirs = (f"that of {r.domain}" if r else "none" for r in (nine.record, old.record))
     two = found.multiple and "two records at one name: RFC 9989 discards them and walks on, RFC 7489 stops"
     if ours != theirs:
-        yield f"governing record: that of {ours} by RFC 9989, of {theirs} by RFC 7489 ({two or 'another search'})"
-    for kind, a, b in zip(KINDS, nine.policies, old.policies, strict=True):
+        yield f"governing record: {ours} by RFC 9989, {theirs} by RFC 7489 ({two or 'another search'})"
+    for index, (kind, a, b) in enumerate(zip(KINDS, nine.policies, old.policies, strict=True)):
         if a != b:
-            yield f"policy for {kind}: {a} by RFC 9989, {b} by RFC 7489 ({_reason(found)})"
+            yield f"policy for {kind}: {a} by RFC 9989, {b} by RFC 7489 ({_reason(found, index)})"
     for record in [nine.record] if nine.record else []:
         if record.testing:
             yield "t=y: RFC 9989 asks for a milder treatment, RFC 7489 does not know the tag and applies the policy"
@@ -342,11 +353,11 @@ def _ended(found: Dmarc) -> str:
     return "the record with the fewest labels" if last else "no record"
 
 
-def _reason(found: Dmarc) -> str:
-    nine, old = found.walked.record, found.listed.record
-    if nine and old and nine.domain == old.domain:
-        bad = nine.tags.get("np", "")
-        return f"np={bad} is not valid, RFC 7489 does not know it" if nine.invalid else "RFC 7489 does not know np"
-    if found.multiple:
-        return "two records at one name"
-    return "another record governs"
+def _reason(found: Dmarc, index: int) -> str:
+    nine, old = found.walked, found.listed
+    if index == 2 and nine.policies[1] == old.policies[1]:
+        return "RFC 7489 does not know np"
+    if nine.record and old.record and nine.record.domain == old.record.domain:
+        bad = ", ".join(f"{t}={v[:40]}" for t, v in nine.record.invalid if t == "np")
+        return f"{bad} is not valid, RFC 7489 does not know np" if bad else "RFC 7489 does not know np"
+    return "two records at one name" if found.multiple else "another record governs"

@@ -182,7 +182,8 @@ def _why(target: Target) -> Iterator[str]:
     assert found
     record, policy = found.record, found.walked.policies[0]
     if policy is Policy.UNKNOWN:
-        yield found.why or "whether the name exists is not known, and np differs from sp"
+        missing = f"no answer: {found.why.rpartition(': ')[2]}"
+        yield missing if found.why else "whether the name exists is not known, and np differs from sp"
     elif record is None or policy is Policy.ABSENT:
         yield "no DMARC record governs" if record is None else "the record names no usable policy and no reports"
     else:

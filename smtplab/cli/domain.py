@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json as js
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ import typer
 
 from smtplab.cli.app import app
 from smtplab.cli.network import Resolver, outside
-from smtplab.cli.output import Json, Output, one_line, table, write
+from smtplab.cli.output import Json, Output, one_line, table, tell_findings, write
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
-MARGIN = 10
-"""Columns before the text of a finding: the longest severity and two spaces."""
 
 
 @app.command(epilog="Example: smtplab domain example.org --selector s1")
@@ -142,18 +138,4 @@ def _show(names: Sequence[str], reports: Examine) -> None:
             advance()
     table(pd.DataFrame([told[n] for n in names]))
     if len(names) == 1:
-        _tell_findings(report)
-
-
-def _tell_findings(report: DomainReport) -> None:
-    """Every finding with why, what to do and the record to publish; one that is fine in a line."""
-    width = max(40, shutil.get_terminal_size((120, 24)).columns)
-    for finding in report.findings:
-        print()
-        texts = [finding.title] if finding.severity == "ok" else [finding.title, finding.why, finding.fix]
-        for number, text in enumerate(filter(None, texts)):
-            first = finding.severity.ljust(MARGIN) if number == 0 else " " * MARGIN
-            print(textwrap.fill(one_line(text), width, initial_indent=first, subsequent_indent=" " * MARGIN))
-        if finding.record:
-            # Never wrapped: it is there to be copied.
-            print(*(f"{' ' * MARGIN}{one_line(line)}" for line in finding.record.splitlines()), sep="\n")
+        tell_findings(report.findings)

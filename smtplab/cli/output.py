@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from smtplab.findings import Findings
 
 FORMATS = (".parquet", ".csv", ".jsonl", ".html")
+
+MARGIN = 10
+"""Columns before the text of a finding: the longest severity and two spaces."""
 
 
 def known(output: Path | None) -> Path | None:
@@ -52,6 +57,20 @@ def show_findings(found: Findings, json: bool, output: Path | None) -> None:
         sys.stdout.write(found.to_json_lines())
     else:
         show(found.frame(), False, output, ["severity", "title", "fix"])
+
+
+def tell_findings(found: Findings) -> None:
+    """Every finding with why, what to do and the record to publish; one that is fine in a line."""
+    width = max(40, shutil.get_terminal_size((120, 24)).columns)
+    for finding in found:
+        print()
+        texts = [finding.title] if finding.severity == "ok" else [finding.title, finding.why, finding.fix]
+        for number, text in enumerate(filter(None, texts)):
+            first = finding.severity.ljust(MARGIN) if number == 0 else " " * MARGIN
+            print(textwrap.fill(one_line(text), width, initial_indent=first, subsequent_indent=" " * MARGIN))
+        if finding.record:
+            # Never wrapped: it is there to be copied.
+            print(*(f"{' ' * MARGIN}{one_line(line)}" for line in finding.record.splitlines()), sep="\n")
 
 
 def show(frame: pd.DataFrame, json: bool, output: Path | None, columns: list[str] | None = None) -> None:

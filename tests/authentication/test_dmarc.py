@@ -172,7 +172,7 @@ OLD: list[tuple[dict[str, str | list[str]], str, str, tuple[str, ...], tuple[str
     # Section 6.6.3 step 3 asks the organizational domain alone, never the names between.
     ({"a.co.uk": "p=reject"}, "x.y.a.co.uk", "a.co.uk", REJECT, ()),
     # A record of the public suffix is unknown to RFC 7489.
-    ({"co.uk": "p=reject; psd=y"}, "a.co.uk", "a.co.uk", ABSENT, ("governing record: that of co.uk", "reject by RFC 9989, absent")),
+    ({"co.uk": "p=reject; psd=y"}, "a.co.uk", "a.co.uk", ABSENT, ("governing record: that of co.uk by RFC 9989, none", "reject by RFC 9989, absent")),
     # psd=n and a record at a subdomain alone move the organization for RFC 9989 only.
     ({"x.corp.example": "p=none; psd=n", "corp.example": "p=reject"}, "x.corp.example", "corp.example", ("none", *REJECT[1:]), ("organizational domain: x.corp.example by the tree walk (psd=n at x.corp.example), corp.example by",)),
     ({"x.corp.example": "p=none"}, "x.corp.example", "corp.example", ("none", *ABSENT[1:]), ("organizational domain: x.corp.example",)),

@@ -126,7 +126,9 @@ def _narrow(found: Dmarc) -> Iterator[Finding]:
 
 def _differing(found: Dmarc) -> Finding:
     seen = tuple(f"DNS TXT _dmarc.{s.name}" for s in found.steps)
-    return Finding("dmarc.standards.differ", found.domain, seen, domain=found.domain, differences=list(found.differs))
+    return Finding(
+        "dmarc.standards.differ", found.domain, seen, domain=found.domain, differences="; ".join(found.differs)
+    )
 
 
 def _disputed(found: Dmarc, case: Dispute) -> Finding:
