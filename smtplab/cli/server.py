@@ -97,12 +97,11 @@ def _tls(network: Network, made: Diagnosis) -> dict[str, Any] | None:
     """Versions, ciphers, groups, what was negotiated and the certificate; None without a handshake."""
     from smtplab.net.tls import survey
 
-    session = made.session
+    session, e = made.session, made.endpoint
     if session is None or session.tls is None:
         return None
-    e = made.endpoint
-    found = network.run(survey(network, e.host, session.address, e.port, seen=session.tls, like=e.like))
-    return found.as_dict(network.clock(), network.settings.trust)
+    asked = survey(network, e.host, session.address, e.port, seen=session.tls, like=e.like)
+    return network.run(asked).as_dict(network.clock(), network.settings.trust)
 
 
 def _used(network: Network, made: Diagnosis) -> int:
@@ -124,6 +123,7 @@ def _show(made: Diagnosis, told: dict[str, Any]) -> None:
     if versions := (told["tls"] or {}).get("versions"):
         words = {True: "yes", False: "no", None: "unknown"}
         print("TLS versions: " + ", ".join(f"{v} {words[accepted]}" for v, accepted in versions.items()))
+        print("TLS groups: " + (", ".join(told["tls"]["groups"]["names"]) or "unknown"))
     for probe in made.probes:
         print(f"{probe.what} {probe.variant}: {one_line(probe.verdict)}")
     for finding in made.findings:
