@@ -78,10 +78,16 @@ def _cell(zone: Zone, place: Place, asked: Asked, letters: dict[tuple[str, ...],
     left, full = life(answer), zone.ttl(asked) if answer.present else zone.negative_ttl()
     time = "" if left is None else f"kept {_span(left)}"
     if place.resolver and left is not None and full is not None:
-        time = f"{_span(left)} of {_span(full)} left"
+        time = _left(left, full)
     letter = letters[matter(answer)]
     none = "" if answer.present else " (none)"
     return list(letters.values()).index(letter) + 1, f"{letter}{none}<br>{time}"
+
+
+def _left(seconds: int, full: int) -> str:
+    left, unit = _span(seconds).split(" ")
+    whole, of = _span(full).split(" ")
+    return f"{left} of {whole} {of} left" if unit == of else f"{left} {unit} of {whole} {of} left"
 
 
 def _span(seconds: int) -> str:

@@ -15,7 +15,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import dns.asyncquery
 import dns.dnssec
 import dns.exception
 import dns.flags
@@ -30,6 +29,7 @@ import dns.zonefile
 from smtplab.errors import CaseError
 from smtplab.net import Network, Unknown
 from smtplab.net.dns import resolvers
+from smtplab.net.exchange import PAYLOAD, exchange
 
 MAX_KEYS = 20
 """Keys or signatures of one set that are tried: more would let a stranger's zone burn our time (CVE-2023-50387)."""
@@ -156,16 +156,15 @@ async def _signed(network: Network, name: dns.name.Name, rtype: str) -> tuple[dn
 async def _message(network: Network, name: dns.name.Name, rtype: str) -> dns.message.Message:
     async def perform() -> dict[str, Any]:
         why = "no resolver"
-        for host, port in resolvers(network)[:3]:
+        for host, port in resolvers(network):
             # Checking is our own affair (CD): a bogus answer is shown instead of withheld.
-            question = dns.message.make_query(name, rtype, want_dnssec=True, payload=1232)
+            question = dns.message.make_query(name, rtype, want_dnssec=True, payload=PAYLOAD)
             question.flags |= dns.flags.CD
             try:
-                response, _ = await dns.asyncquery.udp_with_fallback(
-                    question, host, timeout=network.settings.timeout, port=port, ignore_unexpected=True
-                )
-            except dns.exception.Timeout:
-                why = "timeout"
+                async with network.turn(host, port):
+                    response = await exchange(question, host, port, network.settings.timeout)
+            except Unknown as e:
+                why = e.reason
                 continue
             if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
                 return {"message": base64.b64encode(response.to_wire(max_size=65535)).decode()}
