@@ -16,7 +16,7 @@ import spftrace
 from spftrace.macros import MacroContext, expand, truncate_domain
 from spftrace.parser import DNS_MECHANISMS, Term
 from spftrace.resolver import DnsError
-from spftrace.session import Limits
+from spftrace.session import EvaluationSession, Limits
 
 from smtplab import markup
 from smtplab.authentication.spf import collect
@@ -187,6 +187,18 @@ class _Resolver(spftrace.BaseResolver):
         return answer.rcode, [r.split(" ", 1)[1] for r in answer.records] if rtype == "MX" else list(answer.records)
 
 
+class _Session(EvaluationSession):
+    """RFC 7208 section 4.6.4 limits the terms that find nothing: one that asks an empty question again counts again."""
+
+    async def query(self, name: str, rtype: str) -> tuple[str, list[str]]:
+        answer: tuple[str, list[str]] = await super().query(name, rtype)
+        last = self.queries[-1]
+        if last.void and last.source == "cache" and not self._void_exempt:
+            self.limits.void_used += 1
+            self._enforce_void(name)
+        return answer
+
+
 class _Macros(MacroContext):
     """The nibbles of an IPv6 address in capitals, as RFC 7208 section 7.4 writes them."""
 
@@ -213,7 +225,7 @@ class _Open:
         """Note DNS questions as asked by this term."""
         for q in queries:
             self.asked.append(_said(q))
-            self.voids += q.void and q.source != "cache"
+            self.voids += q.void
             self.found = self.found or bool(q.answers)
 
 
@@ -231,6 +243,10 @@ class _Evaluator(spftrace.Evaluator):
         self.taken = 0
         self.verdict = self.mechanism = self.failed = ""
         self.first: tuple[str, ...] = ()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.session = _Session(self.resolver, self.limits, self.trace)
 
     def steps(self) -> tuple[SpfStep, ...]:
         return tuple(
@@ -253,7 +269,7 @@ class _Evaluator(spftrace.Evaluator):
         return str(error)[:200]
 
     def policy(self, result: spftrace.Result) -> str:
-        return next((str(e.data["policy"]) for e in result.trace.events if e.kind == "policy_parsed"), "")
+        return next((str(e.data["policy"]) for e in result.trace.events if "policy" in e.data), "")
 
     async def check_host(
         self, ip: Any, domain: str, sender: str, helo: str, use_exp: bool = False
