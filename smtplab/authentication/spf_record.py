@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from smtplab import markup
 from smtplab.authentication.ranges import Ranges
@@ -148,7 +149,7 @@ class SpfRecord:
         """The one record, or ""."""
         return self.records[0] if len(self.records) == 1 else ""
 
-    @property
+    @cached_property
     def terms(self) -> tuple[SpfTerm, ...]:
         """Every term in the order of evaluation, those of included records after their include."""
         return tuple(t for top in self.top for t in top.all())

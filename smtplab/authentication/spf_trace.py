@@ -141,7 +141,7 @@ async def evaluate(
     sender = sender.strip() or f"postmaster@{domain or helo}"
     domain = (domain or sender.rpartition("@")[2] or helo).rstrip(".")
     given = pasted(record) if record is not None else None
-    evaluator = _Evaluator(_Resolver(network), domain, given)
+    evaluator = _Evaluator(Resolver(network), domain, given)
     made = SpfCheck(domain, address, sender, helo or domain, "none", record=given or "")
     if given is not None and not IS_SPF.match(given):
         return replace(made, why="the record given does not begin with v=spf1")
@@ -173,7 +173,7 @@ def _plain(address: str) -> str:
         return address
 
 
-class _Resolver(spftrace.BaseResolver):
+class Resolver(spftrace.BaseResolver):
     """spftrace's transport over our queries, so that an evaluation replays."""
 
     def __init__(self, network: Network) -> None:
@@ -256,11 +256,11 @@ class _Evaluator(spftrace.Evaluator):
     def reason(self, result: spftrace.Result) -> str:
         """What went wrong: at a term, or before the first one was read."""
         event = next((e for e in result.trace.events if e.kind == "exit"), None)
-        return self.failed or (self._phrase(event.data["reason"]) if event else "")
+        return self.failed or (self._phrase(event.data["reason"], result.result == "temperror") if event else "")
 
-    def _phrase(self, error: object) -> str:
+    def _phrase(self, error: object, temporary: bool) -> str:
         last = self.session.queries[-1] if self.session.queries else None
-        if last and last.rcode not in ("NOERROR", "NXDOMAIN"):
+        if temporary and last and last.rcode not in ("NOERROR", "NXDOMAIN"):
             return f"{last.rtype} {last.name}: {last.rcode}"
         if self.limits.terms_used > self.limits.max_terms:
             return f"look-up {self.limits.terms_used}; receivers stop after {self.limits.max_terms}"
@@ -316,7 +316,8 @@ class _Evaluator(spftrace.Evaluator):
         try:
             yield step
         except (spftrace.SpfError, DnsError, ValueError) as e:
-            step.why = "what it leads to has an error" if self.failed else self._phrase(e)
+            temporary = isinstance(e, spftrace.SpfTempError | DnsError)
+            step.why = "what it leads to has an error" if self.failed else self._phrase(e, temporary)
             self.failed = self.failed or f"{step.term}: {step.why}"
             if all(s.name == "redirect" for s in self.stack[:-1]) and not self.mechanism:
                 self.mechanism = term.raw

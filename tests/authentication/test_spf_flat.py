@@ -33,7 +33,7 @@ def mended(zone: Zone, flat: Flattened) -> Zone:
 
 def meant(net: Network, address: str) -> str:
     """The result if nobody counted look-ups."""
-    evaluator = spftrace.Evaluator(spf_trace._Resolver(net), limits=NO_LIMITS)
+    evaluator = spftrace.Evaluator(spf_trace.Resolver(net), limits=NO_LIMITS)
     return str(net.run(evaluator.evaluate(address, f"x@{DOMAIN}", "helo.example")).result)
 
 

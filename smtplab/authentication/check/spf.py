@@ -144,10 +144,9 @@ def _problems(record: SpfRecord) -> Iterator[Finding]:
         )
 
 
-def _mistyped(term: str) -> str:
-    """The mechanism or modifier that an unknown modifier was probably meant to be."""
-    name = term.partition("=")[0].lower()
-    return next(iter(difflib.get_close_matches(name, [*sorted(MECHANISMS - {"a"}), "redirect", "exp"], 1, 0.75)), "")
+def _mistyped(term: str) -> bool:
+    """Whether an unknown modifier was probably meant to be a mechanism, or a modifier that is known."""
+    return bool(difflib.get_close_matches(term.partition("=")[0].lower(), [*MECHANISMS, "redirect", "exp"], 1, 0.75))
 
 
 def _behind(record: SpfRecord, problem: Problem) -> list[str]:
