@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtplab import inventory, messages
@@ -135,7 +135,9 @@ def test_two_records_are_none() -> None:
 def test_a_logo_that_only_messages_ask_for_is_looked_up(tmp_path: Path) -> None:
     (tmp_path / "one.eml").write_text(f"From: a@{DOMAIN}\nBIMI-Selector: v=BIMI1; s=Spring;\n\nHi\n", "utf-8")
     seen = messages.sightings(messages.read_paths([tmp_path], domains=(DOMAIN,)))
-    assert seen == [Sighting("bimi_selector", "spring", DOMAIN, "sample messages", 1)]
+    assert [s for s in seen if s.kind == "bimi_selector"] == [
+        Sighting("bimi_selector", "spring", DOMAIN, "sample messages", 1)
+    ]
     known = inventory.merge([Sighting("domain", DOMAIN), *seen])
     with network(zone("v=BIMI1; l="), timeout=0.5) as net:
         evidence = net.run(ask(net, known, at=AT))
@@ -298,6 +300,7 @@ def test_what_editors_note_of_themselves_does_no_harm() -> None:
     assert not logo.examine(SVG.format('<metadata><r:R xmlns:r="urn:rdf"/></metadata>').encode()).broken
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.binary(max_size=200))
 def test_nothing_makes_a_reader_raise(text: str, data: bytes) -> None:
     for record in (text, f"v=BIMI1; {text}", f"v=BIMI1; l=https://{text}"):
