@@ -23,6 +23,8 @@ from smtplab.net.talk import Flood, Talk
 
 __all__ = ["LEGACY", "VERSIONS", "Choice", "Listing", "Survey", "ask", "survey"]
 
+BRIEF = "not asked"
+"""Why a listing may go on where nobody asked."""
 CIPHER_BUDGET = 60
 """Connections that an endpoint must be allowed before its cipher suites are listed one by one."""
 WEAK, QUANTUM = "weak", "post-quantum"
@@ -90,12 +92,19 @@ class Survey:
 
 
 async def survey(
-    network: Network, host: str, address: str, port: int, *, seen: TlsFacts | None = None, like: int | None = None
+    network: Network,
+    host: str,
+    address: str,
+    port: int,
+    *,
+    seen: TlsFacts | None = None,
+    like: int | None = None,
+    whole: bool = True,
 ) -> Survey:
     """Find out what an endpoint supports, within the network's budget; never raises for what the server does.
 
     `seen` is the handshake of a session with it, which spares connections; `like` the well-known port whose protocol
-    is spoken, for services on other ports.
+    is spoken, for services on other ports. Without `whole` nothing is listed one by one: six connections at most.
     """
     asking = _Asking(network, host, address, port, like)
     versions = await asking.versions(seen)
@@ -105,8 +114,13 @@ async def survey(
     first = [seen.group] if seen and seen.version in accepted[:1] and seen.group else []
     quantum = await asking.post_quantum(versions["TLSv1.3"], first)
     first += [quantum.group] if quantum.group not in ("", *first) else []
-    found = await asking.groups(accepted[0], first) if accepted else Listing(why=asking.over or "no version is known")
-    suites = {v: await asking.ciphers(v, versions[v].cipher) for v in accepted}
+    if not accepted:
+        found = Listing(why=asking.over or "no version is known")
+    elif not whole:
+        found = Listing(tuple(first), BRIEF)
+    else:
+        found = await asking.groups(accepted[0], first)
+    suites = {v: await asking.ciphers(v, versions[v].cipher, whole) for v in accepted}
     return Survey(
         host,
         address,
@@ -159,9 +173,9 @@ class _Asking:
         end = "" if version == "TLSv1.3" else f"asked with {version}"
         return await self._list(version, "groups", known, [g for g in first if g.lower() in known], end)
 
-    async def ciphers(self, version: str, first: str) -> Listing:
-        if self.network.settings.connections < CIPHER_BUDGET:
-            return Listing((first,) if first else (), "budget")
+    async def ciphers(self, version: str, first: str, whole: bool) -> Listing:
+        if not whole or self.network.settings.connections < CIPHER_BUDGET:
+            return Listing((first,) if first else (), "budget" if whole else BRIEF)
         known = {name.lower(): n for n, name in ciphers(version).items()}
         return await self._list(version, "ciphers", known, [first] if first.lower() in known else [])
 

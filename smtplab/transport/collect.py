@@ -60,5 +60,7 @@ async def _hosts(case: Case, spoken: list[tuple[Transcript, TlsFacts]], mx: tupl
 async def _host(case: Case, session: Transcript, facts: TlsFacts, mx: bool) -> HostTls:
     host, address, port = session.host, session.address, session.port
     judged = judge(facts.chain, host, case.as_of, case.network.settings.trust)
-    surveyed = await survey(case.network, host, address, port, seen=facts)
+    own = case.network.settings.own
+    # What others run is their affair: of an MX at a provider we ask what decides, and list nothing.
+    surveyed = await survey(case.network, host, address, port, seen=facts, whole=bool(own & {host, address}))
     return HostTls(host, address, port, judged.certificate, judged.chain, judged.verdict, facts, surveyed, mx)

@@ -81,7 +81,9 @@ class TransportEvidence:
     connections: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"TransportEvidence({len(self.hosts)} services with TLS, {len(self.policies)} policies)"
+        most = max(self.connections.values(), default=0)
+        spent = f", at most {most} connections to one port" if most else ""
+        return f"TransportEvidence({len(self.hosts)} services with TLS, {len(self.policies)} policies{spent})"
 
     def offer(self, host: str) -> Offer | None:
         """What an MX announces on port 25, None where it was not asked; of several addresses the one without TLS."""

@@ -206,6 +206,14 @@ def test_what_the_budget_prevents_is_unknown_and_what_was_found_stays(
     assert dict(full.ciphers)["TLSv1.3"] == Listing(("TLS_AES_256_GCM_SHA384",), "budget")
 
 
+def test_a_brief_survey_lists_nothing_one_by_one(chains: dict[str, Issued], tmp_path: Path) -> None:
+    network = live(2.0)
+    with serve(*chains["good"].write(tmp_path)) as (port, _):
+        made = network.run(survey(network, HOST, "127.0.0.1", port, like=465, whole=False))
+    assert (made.post_quantum, made.groups) == (True, Listing(("X25519MLKEM768",), "not asked"))
+    assert network.connections_used() == {f"127.0.0.1:{port}": 6}
+
+
 TWO = ("ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256")
 
 

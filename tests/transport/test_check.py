@@ -39,6 +39,10 @@ def policy(
 
 def collect(folder: Path, answers: Answers) -> TransportEvidence:
     opened = case(folder, answers, AUTHORITY)
+    if answers.own:
+        text = (folder / "case.toml").read_text()
+        (folder / "case.toml").write_text(text.replace("[sources]", f'[[hosts]]\nname = "{MX}"\nown = true\n[sources]'))
+        opened = Case.open(folder)
     return transport.collect(opened, inventory.gather(opened))
 
 
@@ -295,6 +299,7 @@ def test_groups_and_weak_suites_are_judged_and_the_unknown_is_not(tmp_path: Path
     answers = Answers(
         mx(issued) | imaps(issued) | {(MAIL, 995): spoke(995, pop3(), None, issued)},
         more=(*chose(25, MX, CLASSIC | null), *chose(993, MAIL, HYBRID | null)),
+        own=True,
     )
     evidence = collect(tmp_path / "a", answers)
     assert [h.post_quantum for h in evidence.hosts] == [False, True, None]
@@ -309,6 +314,21 @@ def test_groups_and_weak_suites_are_judged_and_the_unknown_is_not(tmp_path: Path
         ("transport.tls.no_post_quantum", MX, "info", "[25]"),
         ("transport.tls.post_quantum", MAIL, "ok", "[993]"),
     }
+
+
+def test_of_servers_that_are_not_ours_only_what_decides_is_asked(tmp_path: Path) -> None:
+    evidence = collect(tmp_path / "a", Answers(mx(AUTHORITY.issue(MX)), more=chose(25, MX, CLASSIC)))
+    assert evidence.groups().to_dict("records") == [
+        {
+            "host": MX,
+            "port": 25,
+            "used": "x25519",
+            "groups": "x25519",
+            "perhaps more": "not asked",
+            "post-quantum": "no",
+        }
+    ]
+    assert set(evidence.ciphers()["perhaps more"]) == {"not asked"}
 
 
 def dns(name: str, rtype: str, *records: str, ad: bool = True) -> tuple[Question, Value]:
