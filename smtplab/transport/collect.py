@@ -13,7 +13,7 @@ from smtplab.net.tls import survey
 from smtplab.servers.collect import mail_exchangers
 from smtplab.tables import Inventory
 from smtplab.transport import dane, mta_sts, tlsrpt
-from smtplab.transport.evidence import HostTls, TransportEvidence
+from smtplab.transport.evidence import HostTls, TransportEvidence, refused
 
 
 def collect(case: Case, inventory: Inventory) -> TransportEvidence:
@@ -45,7 +45,9 @@ async def _collect(
     chains = {(h.host, h.address): h.facts.chain for h in hosts if h.port == 25}
     shown: dict[str, list[dane.Shown]] = {}
     for o in offers:
-        shown.setdefault(o.host, []).append((o.starttls if o.heard else None, chains.get((o.host, o.address), ())))
+        chain = chains.get((o.host, o.address), ())
+        known = o.heard and (bool(chain) or not o.starttls or refused(o))
+        shown.setdefault(o.host, []).append((o.starttls if known else None, chain))
     found = await dane.collect(network, mx, shown, anchors, at)
     return TransportEvidence(
         tuple(hosts), tuple(policies), tuple(reporting), found, tuple(offers), tuple(mx), at, network.connections_used()

@@ -131,7 +131,7 @@ class DaneState(StrEnum):
     IGNORED = "ignored"
     """DNSSEC does not prove the records, so senders pass them over."""
     FAILING = "look-up fails"
-    """The signed zone answers the question with an error: such senders wait."""
+    """The question fails though the zone is signed: such senders wait."""
     ABSENT = "absent"
     UNKNOWN = "unknown"
 
@@ -163,7 +163,7 @@ class HostDane:
 
 
 Shown = tuple[bool | None, tuple[bytes, ...]]
-"""What an MX shows at one address: whether STARTTLS is announced (None: unknown), and its chain."""
+"""What an MX shows at one address: whether it announces STARTTLS (None: no handshake was seen), and its chain."""
 _WORST = (
     *(DaneState.BROKEN, DaneState.NO_TLS, DaneState.UNUSABLE, DaneState.IGNORED, DaneState.FAILING),
     *(DaneState.ABSENT, DaneState.WORKS, DaneState.UNKNOWN),
@@ -189,7 +189,7 @@ def assess(
     read = (Tlsa.parse(r) for r in tlsa.answer.records[:MAX_RECORDS])
     records = tuple(sorted(r for r in read if r))
     if tlsa.answer.state is State.UNKNOWN:
-        failing = tlsa.answer.why == "SERVFAIL" and signed
+        failing = tlsa.answer.rcode == "SERVFAIL" and signed
         return made(DaneState.FAILING if failing else DaneState.UNKNOWN, tlsa.answer.why)
     if not records:
         return made(DaneState.ABSENT)
@@ -200,7 +200,7 @@ def assess(
     if not (signed and tlsa.secure):
         return made(DaneState.UNKNOWN, next(s.why for s in (*path, tlsa) if s.secure is None))
     if starttls is None:
-        return made(DaneState.UNKNOWN, "the server was not heard")
+        return made(DaneState.UNKNOWN, "no handshake with the server was seen")
     if not chain:
         return made(DaneState.NO_TLS, "the TLS handshake fails" if starttls else "the server offers no STARTTLS")
     misses = tuple(r.unusable or r.fits(chain, (host, domain), at) for r in records)

@@ -63,6 +63,11 @@ class HostTls:
         return (self.certificate.not_after - at) / life if life else 0.0
 
 
+def refused(offer: Offer) -> bool:
+    """Whether the handshake failed for sure, and was not cut off by time or by the line."""
+    return offer.state.startswith("TLS handshake failed")
+
+
 @dataclass(frozen=True)
 class TransportEvidence:
     """TLS of every service that has it, and what every domain promises; `as_of` is the clock of the judgement.

@@ -8,8 +8,9 @@ from importlib import resources
 import pandas as pd
 
 from smtplab.net.dns import State
+from smtplab.servers.capabilities import Offer
 from smtplab.transport.dane import DaneState
-from smtplab.transport.evidence import TransportEvidence
+from smtplab.transport.evidence import TransportEvidence, refused
 from smtplab.transport.mta_sts import Policy
 from smtplab.transport.tlsrpt import Reporting
 
@@ -32,7 +33,7 @@ def protection(evidence: TransportEvidence) -> pd.DataFrame:
     for domain, host in evidence.mx:
         policy, record, offer = evidence.policy(domain), dane.get((domain, host)), evidence.offer(host)
         starttls = _word(offer.starttls if offer and offer.heard else None)
-        certificate = _certificate(evidence, host) if starttls == YES else NONE if starttls == NO else UNKNOWN
+        certificate = NONE if starttls == NO else _certificate(evidence, host, offer)
         sts, tlsa = _policy(policy, host), str(record.state) if record else UNKNOWN
         rpt, need = _reports(reports[domain]), _word(offer.has("REQUIRETLS") if offer else None)
         rows.append((domain, host, starttls, certificate, sts, tlsa, rpt, need, _sum(starttls, certificate, sts, tlsa)))
@@ -43,11 +44,11 @@ def _word(value: bool | None) -> str:
     return UNKNOWN if value is None else YES if value else NO
 
 
-def _certificate(evidence: TransportEvidence, host: str) -> str:
+def _certificate(evidence: TransportEvidence, host: str, offer: Offer | None) -> str:
     """Valid, or in a few words why not."""
     tls = evidence.tls(host)
     if tls is None or tls.certificate is None:
-        return "no handshake" if tls is None else "unreadable"
+        return "unreadable" if tls else "handshake fails" if offer and refused(offer) else UNKNOWN
     if tls.certificate.not_after < evidence.as_of:
         return "expired"
     if tls.verdict.code:
@@ -80,7 +81,7 @@ def _sum(starttls: str, certificate: str, sts: str, dane: str) -> str:
         return PLAIN
     if dane == DaneState.WORKS or (checked and certificate == "valid"):
         return PROTECTED
-    return UNKNOWN if UNKNOWN in (starttls, sts, dane) else OPEN
+    return UNKNOWN if UNKNOWN in (starttls, sts, dane, certificate if checked else "") else OPEN
 
 
 def what_protects() -> pd.DataFrame:

@@ -345,6 +345,11 @@ def secure(*records: str, tlsa: str = "", ad: bool = True) -> tuple[tuple[Questi
     return (dns(DOMAIN, "MX", f"10 {MX}"), dns(MX, "A", ADDRESSES[MX]), last)
 
 
+def cut(ended: str) -> dict[tuple[str, int], Value]:
+    """A session of the MX that ended in its handshake."""
+    return {(MX, 25): spoke(25, smtp("STARTTLS"), ended=ended, starttls="220 go")}
+
+
 SHOWN = AUTHORITY.issue(MX)
 RIGHT, WRONG = proposal(SHOWN.der), proposal(AUTHORITY.issue(MX).der)
 DANE: dict[str, tuple[tuple[tuple[Question, Value], ...], dict[tuple[str, int], Value], dict[str, Severity]]] = {
@@ -359,6 +364,8 @@ DANE: dict[str, tuple[tuple[tuple[Question, Value], ...], dict[tuple[str, int], 
     "signed and none": (secure(), mx(SHOWN), {"absent": Severity.INFO}),
     "not signed and none": ((), mx(SHOWN), {}),
     "server silent": (secure(WRONG), {(MX, 25): "timeout"}, {"unknown": Severity.INFO}),
+    "handshake fails": (secure(RIGHT), cut("TLS handshake failed: internal error"), {"no_tls": Severity.CRITICAL}),
+    "cut off": (secure(RIGHT), cut("the server fell silent"), {"unknown": Severity.INFO}),
     "timeout": (secure(tlsa="timeout"), mx(SHOWN), {}),
     "resolver does not check": ((dns(f"_25._tcp.{MX}", "TLSA", WRONG, ad=False),), mx(SHOWN), {"unknown": Severity.INFO}),
 }  # fmt: skip
@@ -443,6 +450,14 @@ MATRIX: dict[str, tuple[Answers, dict[str, str]]] = {
     "MX not named": (
         Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(mx="x.example")),
         {"MTA-STS": "enforce, MX not named", "mail is": "refused by some senders"},
+    ),
+    "handshake fails under enforce": (
+        Answers(cut("TLS handshake failed: internal error"), txt=ANNOUNCED, policy=policy()),
+        {"certificate": "handshake fails", "mail is": "refused by some senders"},
+    ),
+    "cut off under enforce": (
+        Answers(cut("the server fell silent"), txt=ANNOUNCED, policy=policy(), more=secure()),
+        {"certificate": "unknown", "mail is": "unknown"},
     ),
     "policy broken": (Answers(mx(SHOWN), txt=ANNOUNCED, policy=policy(status=404)), {"MTA-STS": "broken"}),
     "reports asked for twice": (

@@ -121,7 +121,8 @@ def tlsa(*records: str, secure: bool | None = True, why: str = "") -> Secured:
 
 
 def failed(why: str) -> Secured:
-    return Secured(DnsAnswer(f"_25._tcp.{HOST}", "TLSA", State.UNKNOWN, why=why), None, why=why)
+    rcode = why.partition(":")[0]
+    return Secured(DnsAnswer(f"_25._tcp.{HOST}", "TLSA", State.UNKNOWN, rcode, why=why), None, why=why)
 
 
 def judge(found: Secured, *path: Secured, starttls: bool | None = True, issued: Issued | None = GOOD) -> HostDane:
@@ -149,6 +150,7 @@ STATES = {
     "server not heard": (judge(tlsa(NEXT), starttls=None, issued=None), DaneState.UNKNOWN),
     "look-up fails": (judge(failed("SERVFAIL")), DaneState.FAILING),
     "look-up fails in an unsigned zone": (judge(failed("SERVFAIL"), signed(secure=False)), DaneState.UNKNOWN),
+    "signature of it does not hold": (judge(failed("SERVFAIL: DNSSEC bogus")), DaneState.FAILING),
     "timeout": (judge(failed("timeout")), DaneState.UNKNOWN),
     "not recorded": (judge(failed("not recorded")), DaneState.UNKNOWN),
     "nonsense": (judge(tlsa("what")), DaneState.ABSENT),
