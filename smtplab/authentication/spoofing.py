@@ -129,7 +129,7 @@ def stranger(record: SpfRecord | None) -> str:
     if len(record.records) > 1 or record.error or record.lookups > MAX_LOOKUPS or record.voids > MAX_VOIDS:
         return "permerror"
     # An include whose own record ends in +all matches anyone.
-    if any(_ALL.fullmatch(t.text) or any(n.endswith("/0") for n in t.networks) for t in record.terms):
+    if any(t.name == "all" or any(n.endswith("/0") for n in t.networks) for _, t in record.passing()):
         return "pass"
     if record.unknown:
         return "unknown"
