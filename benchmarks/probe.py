@@ -156,12 +156,8 @@ def main() -> None:
     print(f"smtplab is {theirs / mine:.0f} times as fast, with at most {most} connections a host")
     print(f"memory at the peak: {few:.1f} MB for {max(1, hosts // 4)} hosts, {many:.1f} MB for {hosts}")
     result = {"hosts": hosts, "runs": runs, "ours": mine, "peer": theirs, "ratio": theirs / mine}
-    result |= {
-        "most_connections": most,
-        "seen_by_a_server": max(ours_alone or [0]) / runs,
-        "peak_mb": many,
-        "peak_mb_few": few,
-    }
+    result |= {"most_connections": most, "seen_by_a_server": max(ours_alone or [0]) / runs}
+    result |= {"peak_mb": many, "peak_mb_few": few}
     print(json.dumps(result))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 
 import pandas as pd
 
@@ -11,8 +12,9 @@ from smtplab.case import Case
 from smtplab.net import Network
 from smtplab.net.dns import addresses, query
 from smtplab.net.session import PORTS, Transcript, gather_sessions, knock
-from smtplab.servers import configuration
+from smtplab.servers import clients, configuration
 from smtplab.servers.capabilities import Offer, read_offer
+from smtplab.servers.clients import ClientEvidence
 from smtplab.servers.configuration import Configuration
 from smtplab.servers.passwords import Stored
 from smtplab.servers.probes import Probe, Target, may, probe
@@ -38,7 +40,8 @@ class ServerEvidence:
 
     `mx` are the MX names of our domains, `unreached` hosts that could not be asked, with the reason. `doors` are the
     ports of our own hosts that none of their roles needs, `used` the connections made ("address:port": count),
-    `probes` intrusive tests where case.toml allows them, `passwords` the schemes of files that hold some.
+    `probes` intrusive tests where case.toml allows them, `passwords` the schemes of files that hold some,
+    `clients` what the domains tell mail programs.
     """
 
     sessions: tuple[Transcript, ...]
@@ -51,6 +54,7 @@ class ServerEvidence:
     used: Mapping[str, int] = field(default_factory=dict)
     probes: tuple[Probe, ...] = ()
     passwords: tuple[Stored, ...] = ()
+    clients: tuple[ClientEvidence, ...] = ()
 
     def __repr__(self) -> str:
         hosts = {s.host for s in self.sessions}
@@ -121,6 +125,11 @@ class ServerEvidence:
         rows = [(h, *(states.get((h, p), "") for p in PORTS)) for h in hosts]
         return pd.DataFrame(rows, columns=["host", *map(str, PORTS)])
 
+    def pointers(self) -> pd.DataFrame:
+        """A row a server that mail programs are sent to: domain, source, protocol, host, port, tls."""
+        rows = [(p.domain, p.source, p.protocol, p.host, p.port, p.tls) for c in self.clients for p in c.pointers]
+        return pd.DataFrame(rows, columns=["domain", "source", "protocol", "host", "port", "tls"])
+
     def probed(self) -> pd.DataFrame:
         """A row an intrusive question: host, port, what, variant, verdict, said."""
         columns = ["host", "port", "what", "variant", "verdict", "said"]
@@ -149,11 +158,30 @@ def collect(case: Case, inventory: Inventory) -> ServerEvidence:
     if case.tape:
         case.network.demand("session", "dns")
     files, stored, problems = configuration.read(case)
-    sessions, doors, mx, unreached = case.network.run(_ask(case, inventory))
-    offers = tuple(map(read_offer, sessions))
+    told = case.network.run(_clients(case))
+    sessions, doors, mx, unreached = case.network.run(_ask(case, inventory, told))
     probes = case.network.run(_probes(case, sessions)) if case.network.settings.intrusive else ()
-    used = case.network.connections_used()
-    return ServerEvidence(tuple(sessions), offers, files, mx, unreached, problems, tuple(doors), used, probes, stored)
+    return ServerEvidence(
+        tuple(sessions),
+        tuple(map(read_offer, sessions)),
+        files,
+        mx,
+        unreached,
+        problems,
+        tuple(doors),
+        case.network.connections_used(),
+        probes,
+        stored,
+        told,
+    )
+
+
+async def _clients(case: Case) -> tuple[ClientEvidence, ...]:
+    """What every domain tells mail programs, by DNS, by its autoconfig file and by files among the sources."""
+    asked = await asyncio.gather(*(clients.collect(case.network, d) for d in case.domains))
+    files = [p for p in case.sources("configuration") if p.suffix == ".xml" and p.is_file()]
+    given = [x for p in files for x in clients.read_file(p, case.domains[0], case.rel(p))]
+    return (replace(asked[0], pointers=(*asked[0].pointers, *given)), *asked[1:])
 
 
 async def _probes(case: Case, sessions: list[Transcript]) -> tuple[Probe, ...]:
@@ -167,13 +195,16 @@ async def _probes(case: Case, sessions: list[Transcript]) -> tuple[Probe, ...]:
 
 
 async def _ask(
-    case: Case, inventory: Inventory
+    case: Case, inventory: Inventory, told: tuple[ClientEvidence, ...]
 ) -> tuple[list[Transcript], list[Door], tuple[str, ...], tuple[tuple[str, str], ...]]:
     found = [await mail_exchangers(case.network, d) for d in inventory.domains()]
     mx = tuple(dict.fromkeys(name for names in found for name in names))
     wanted = [(name, 25) for name in mx]
     for role, ports in PORTS_OF.items():
         wanted += [(name, port) for name in inventory.hosts(role) for port in ports]
+    # A server of somebody else that programs are sent to is left alone.
+    ours = {name for name, _ in wanted}
+    wanted += [(p.host, p.port) for c in told for p in c.pointers if p.host in ours and p.port in PORTS]
     asked, unreached = [], {}
     for name, port in dict.fromkeys(wanted):
         usable, why = await usable_addresses(case, name)

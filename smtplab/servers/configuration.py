@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from smtplab.case import Case
-from smtplab.servers import passwords
+from smtplab.servers import clients, passwords
 from smtplab.servers.passwords import Stored
 from smtplab.tables import conform
 
@@ -19,6 +19,7 @@ _PROGRAMS = {".postconf": "postfix", ".doveconf": "dovecot", ".eximconf": "exim"
 _TOOLS = {"postfix": "postconf -n", "dovecot": "doveconf -n", "exim": "exim -bP config"}
 _NO_SETTING = "holds no setting: expected the output of {}"
 _STORED = (".passwd", ".passwords")
+_FOR_CLIENTS = ".xml"
 _LISTS = ("hostlist ", "domainlist ", "addresslist ", "localpartlist ", "hide ")
 
 
@@ -51,6 +52,8 @@ def read(case: Case) -> tuple[tuple[Configuration, ...], tuple[Stored, ...], pd.
         if path.suffix in _STORED and path.is_file():
             stored.append(passwords.read(path, case.rel(path)))
             continue
+        if path.suffix == _FOR_CLIENTS and not refusal(path):
+            continue
         program = _PROGRAMS.get(path.suffix)
         settings = _settings(path) if program and path.is_file() else {}
         if program and settings:
@@ -65,6 +68,8 @@ def refusal(path: Path) -> str:
     """Why a file can be no configuration; "" for one that may, or is empty."""
     if path.suffix in _STORED:
         return ""
+    if path.suffix == _FOR_CLIENTS:
+        return "" if clients.read_file(path, "", "") else "names no mail server: expected autoconfig or autodiscover"
     if path.suffix not in _PROGRAMS:
         return "not named HOST.postconf, HOST.doveconf, HOST.eximconf or NAME.passwd, so not read"
     if path.stat().st_size and not _settings(path):

@@ -11,6 +11,7 @@ from typing import Any
 from smtplab.case import Case
 from smtplab.net.session import PORTS
 from smtplab.net.tls import VERSIONS
+from smtplab.servers.clients import SERVICES
 from smtplab.tape import Entry, Question, Recorder
 from tests.net.certs import AT, Authority, Issued
 
@@ -85,6 +86,8 @@ class Answers:
     configuration: Mapping[str, str] = field(default_factory=dict)
     ipv6: Mapping[tuple[str, int], Value] = field(default_factory=dict)
     ports: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    srv: Mapping[str, str] | None = None
+    autoconfig: Value | None = None
     own: bool = False
     intrusive: bool = False
     more: tuple[tuple[Question, Value], ...] = ()
@@ -125,6 +128,15 @@ def _entries(answers: Answers) -> list[tuple[Question, Value]]:
     for name in (f"_mta-sts.{DOMAIN}", f"_smtp._tls.{DOMAIN}"):
         told = answers.txt.get(name, [])
         made.append((_dns(name, "TXT"), told if isinstance(told, str) else _records(told)))
+    if answers.srv is not None:
+        told = {label: [answers.srv[label]] if label in answers.srv else [] for label in SERVICES}
+        made += [(_dns(f"{label}._tcp.{DOMAIN}", "SRV"), _records(found)) for label, found in told.items()]
+        first, second = (
+            f"https://{place}" for place in (f"autoconfig.{DOMAIN}/mail", f"{DOMAIN}/.well-known/autoconfig/mail")
+        )
+        nothing: Value = {"error": "it has no address"}
+        made.append((Question.of("https", f"{first}/config-v1.1.xml", {}), answers.autoconfig or nothing))
+        made.append((Question.of("https", f"{second}/config-v1.1.xml", {}), nothing))
     for (host, port), value in answers.sessions.items():
         protocol, implicit, _ = PORTS[port]
         target = f"{ADDRESSES[host]}:{port}"
