@@ -5,7 +5,7 @@ from smtplab.servers.check import check
 from smtplab.servers.collect import ServerEvidence, collect
 from smtplab.servers.diagnose import Diagnosis, Endpoint, as_dict, diagnose, diagnose_all
 from smtplab.servers.explain import Explanation, explain
-from smtplab.servers.figures import offers, session_times
+from smtplab.servers.figures import failing_steps, offers, session_times
 
 __all__ = [
     "Diagnosis",
@@ -19,6 +19,7 @@ __all__ = [
     "diagnose",
     "diagnose_all",
     "explain",
+    "failing_steps",
     "offers",
     "session_times",
 ]

@@ -90,6 +90,9 @@ def read_file(path: Path, domain: str, where: str) -> tuple[Pointer, ...]:
 
 def read(text: str, domain: str, where: str) -> tuple[Pointer, ...]:
     """The servers of an autoconfig or autodiscover file; () for anything else. Never raises."""
+    if "<!doctype" in text.lower():
+        # Neither format has one; entities are all it could bring.
+        return ()
     data = text.encode("utf-8", "replace")[:MAX_FILE]
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
@@ -97,9 +100,6 @@ def read(text: str, domain: str, where: str) -> tuple[Pointer, ...]:
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError):
-        return ()
-    if root.getroottree().docinfo.doctype:
-        # Neither format has one; entities are all it could bring.
         return ()
     found = _autoconfig(root, domain, where) if _tag(root) == "clientConfig" else _autodiscover(root, domain, where)
     return tuple(found)[:MAX_SERVERS]

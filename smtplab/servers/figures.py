@@ -1,12 +1,28 @@
-"""Figures of servers: who offers what, and where a session's time goes."""
+"""Figures of servers: who offers what, where a session's time goes, and at which step a connection fails."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from smtplab import theme
 from smtplab.servers.collect import ServerEvidence
+from smtplab.servers.diagnose import Diagnosis
 
+_STEPS = (
+    # A column each; several exchanges of a step stand in one.
+    ("name", ("name",)),
+    ("route", ("route",)),
+    ("port", ("port",)),
+    ("greeting", ("greeting",)),
+    ("EHLO", ("capabilities", "capabilities-tls")),
+    ("TLS", ("starttls", "tls")),
+    ("certificate", ("certificate",)),
+    ("sign-in", ("auth",)),
+    ("sender", ("mail",)),
+    ("recipient", ("rcpt",)),
+)
 _FEATURES = ("answers", "announces TLS", "TLS works", "no password before TLS")
 
 
@@ -78,3 +94,55 @@ def session_times(evidence: ServerEvidence) -> go.Figure:
     title = f"{total.index[-1]} is slowest with {total.iloc[-1]:,.0f} ms, most of it in {slowest}"
     alt = "; ".join(f"{service}: {ms:,.0f} ms" for service, ms in total.items())
     return theme.finish(figure, title=title, alt=alt, x="milliseconds", height=150 + 34 * len(total))
+
+
+def failing_steps(diagnoses: Sequence[Diagnosis]) -> go.Figure:
+    """A row an endpoint, a column a step: fine, failed or unknown, with its milliseconds; blank where none came."""
+    if not diagnoses:
+        return theme.missing("Nothing was diagnosed", "Name a host and a port.")
+    columns = [(name, ps) for name, ps in _STEPS if any(s.phase in ps for d in diagnoses for s in d.steps)]
+    names = [f"{d.endpoint.host}:{d.endpoint.port}" for d in diagnoses]
+    colours, words = [], []
+    for d in diagnoses:
+        cells = [_cell(d, phases) for _, phases in columns]
+        colours.append([c for c, _ in cells])
+        words.append([w for _, w in cells])
+    scale = [[0, theme.colour("lost")], [0.5, theme.colour("muted")], [1, theme.colour("accepted")]]
+    figure = go.Figure(
+        go.Heatmap(
+            z=colours,
+            x=[name for name, _ in columns],
+            y=names,
+            text=words,
+            texttemplate="%{text}",
+            zmin=0,
+            zmax=1,
+            colorscale=scale,
+            showscale=False,
+            xgap=3,
+            ygap=3,
+            hoverongaps=False,
+        )
+    )
+    figure.update_layout(yaxis={"autorange": "reversed"})
+    failed = [(name, d.failed) for name, d in zip(names, diagnoses, strict=True) if d.failed]
+    told = "; ".join(f"{name} fails at {step.phase}" for name, step in failed[:3])
+    title = f"{len(failed)} of {len(diagnoses)} fail: {told}" if failed else "Every step is fine at every service"
+    alt = "; ".join(
+        f"{name}: " + ", ".join(f"{column} {w or 'not reached'}" for (column, _), w in zip(columns, row, strict=True))
+        for name, row in zip(names, words, strict=True)
+    )
+    return theme.finish(figure, title=title, alt=alt, height=150 + 34 * len(diagnoses))
+
+
+def _cell(made: Diagnosis, phases: tuple[str, ...]) -> tuple[float | None, str]:
+    """Colour and word of a step; None where the session did not come that far."""
+    steps = [s for s in made.steps if s.phase in phases]
+    if not steps:
+        return None, ""
+    if any(s.ok is False for s in steps):
+        return 0.0, "FAILED"
+    if any(s.ok is None for s in steps):
+        return 0.5, "unknown"
+    ms = sum(s.ms for s in steps)
+    return 1.0, f"{ms:,.0f} ms" if ms else "ok"

@@ -92,10 +92,12 @@ def _left_out(session: Transcript, errand: Errand) -> Iterator[Step]:
 
 
 def certificate(session: Transcript, network: Network) -> Iterator[Step]:
-    """Whether a mail program would accept the certificate now; between servers (port 25) nobody asks unless told to."""
+    """Whether a mail program would accept the certificate; between servers (port 25) nobody asks unless told to."""
     if session.tls is None:
         return
-    verdict = certificates.verify(session.tls.chain, session.host, network.clock(), network.settings.trust)
+    # A recording is judged at its own time, by whoever replays it and whenever.
+    at = network.tape.started if network.tape and not network.live else network.clock()
+    verdict = certificates.verify(session.tls.chain, session.host, at, network.settings.trust)
     told = verdict.text if verdict.code else verdict.strict or "valid"
     relay = session.service == "relay"
     fine = verdict.code == 0 and not verdict.strict

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from smtplab.case import Case
 from smtplab.net import Network, NetworkSettings
 from smtplab.net.session import Errand
 from smtplab.servers.diagnose import Diagnosis, Endpoint, as_dict, diagnose, diagnose_all
+from smtplab.servers.figures import failing_steps
 from smtplab.servers.hints import Hint
 from smtplab.servers.likely import causes, rules
 from smtplab.servers.steps import Step
@@ -301,3 +303,25 @@ def test_every_25_dead_and_587_alive_is_a_block_here() -> None:
     assert [d.causes[0].id for d in found[:2]] == ["port-25-blocked-here"] * 2
     assert all(d.causes[0].confirmed for d in found[:2])
     assert not any(c.confirmed for c in diagnose_all(ends[:1], network=taped(*entries))[0].causes)
+
+
+def test_the_figure_names_the_step_at_which_each_fails() -> None:
+    steps = [{"phase": phase, "sent": "", "reply": reply, "ms": 40} for phase, reply in GREETED]
+    said = {"steps": steps, "tls": None, "ended": "the server fell silent"}
+    question = Question.of("session", "192.0.2.1:25", {"protocol": "smtp", "name": "192.0.2.1"})
+    network = taped(Entry(question, AT, 1.0, said))
+    figure = failing_steps([diagnose("192.0.2.1", 25, network=network), diagnose("192.0.2.9", 25, network=network)])
+    assert figure.layout.title.text.startswith("1 of 2 fail: 192.0.2.1:25 fails at greeting")
+    assert "port 40 ms, greeting FAILED" in figure.layout.meta["alt"]
+    assert "port unknown, greeting not reached" in figure.layout.meta["alt"]
+    assert "Nothing was diagnosed" in failing_steps([]).layout.title.text
+
+
+def test_a_recording_is_diagnosed_at_its_own_time(meridian: Path) -> None:
+    """On the bundled case: the expired certificate of mx1, and mx2 without TLS."""
+    network = Case.open(meridian).network
+    ends = [Endpoint("mx1.meridian.example"), Endpoint("mx2.meridian.example"), Endpoint("mail.meridian.example", 587)]
+    first, second, third = diagnose_all(ends, network=network)
+    assert [s.reply for s in first.steps if s.phase == "certificate"] == ["certificate has expired"]
+    assert second.causes[0].id == "starttls-missing"
+    assert third.failed is None
