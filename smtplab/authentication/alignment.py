@@ -17,6 +17,7 @@ import pandas as pd
 from smtplab.authentication import dmarc
 from smtplab.authentication.dmarc import Dmarc, Standard
 from smtplab.authentication.dmarc_record import DmarcRecord, Policy, ascii_name
+from smtplab.authentication.owners import organization
 from smtplab.net import Network
 
 MAX_SIGNATURES = 10
@@ -139,7 +140,7 @@ async def _identity(network: Network, author: Dmarc, mechanism: Mechanism, check
     if not domain:
         return Identity(mechanism, checked[0][:255], result, "", "", False, False, False)
     org = dmarc.organization(domain, await dmarc.ask(network, domain))
-    org_psl, strict = dmarc.registered(domain), domain == author.domain
+    org_psl, strict = organization(domain), domain == author.domain
     relaxed = True if strict else org == author.org if org and author.org else None
     return Identity(mechanism, domain, result, org, org_psl, strict, relaxed, org_psl == author.org_psl)
 

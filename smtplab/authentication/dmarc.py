@@ -213,11 +213,6 @@ def walk(domain: str) -> list[str]:
     return [domain, *(".".join(rest[i:]) for i in range(len(rest)))]
 
 
-def registered(name: str) -> str:
-    """The organizational domain of RFC 7489 section 3.2: one label below the public suffix, or the name itself."""
-    return owners.organization(name)
-
-
 async def ask(network: Network, domain: str) -> Steps:
     """What stands at every name of the walk; one answer a name, asked at once."""
     names = walk(domain)
@@ -291,7 +286,7 @@ def _inherited(domain: str, record: DmarcRecord, exists: bool | None) -> Policy:
 
 def by_list(domain: str, steps: Steps) -> Discovery:
     """RFC 7489 section 6.6.3: the domain, else its organizational domain; two records end the search."""
-    org = registered(domain)
+    org = owners.organization(domain)
     own, below = _listed(domain, steps), _listed(f"x.{domain}", steps)
     record = own if isinstance(own, DmarcRecord) else None
     first: Policy = own if isinstance(own, Policy) else own.asked(np=False)[0 if own.domain == domain else 1]
@@ -301,7 +296,7 @@ def by_list(domain: str, steps: Steps) -> Discovery:
 
 
 def _listed(domain: str, steps: Steps) -> DmarcRecord | Policy:
-    for name in dict.fromkeys((domain, registered(domain))):
+    for name in dict.fromkeys((domain, owners.organization(domain))):
         step = steps.get(name)
         if step and step.state is State.UNKNOWN:
             return Policy.UNKNOWN
@@ -315,7 +310,7 @@ async def collect(network: Network, domain: str) -> Dmarc:
     if not (name := ascii_name(domain)):
         return Dmarc.unknown(domain, "not a domain name")
     steps = await ask(network, name)
-    if (org := registered(name)) not in steps:
+    if (org := owners.organization(name)) not in steps:
         steps = {**steps, org: _step(org, await query(network, f"_dmarc.{org}", "TXT"))}
     # A name below one that exists, exists (RFC 8020); only else is there anything to ask.
     exists = True if steps[name].exists else (await query(network, name, "TXT")).exists

@@ -11,7 +11,10 @@ from importlib import resources
 
 from publicsuffixlist import PublicSuffixList
 
-from smtplab.authentication import dmarc
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
 
 
 @cache
@@ -20,8 +23,12 @@ def _registries() -> PublicSuffixList:
 
 
 def organization(name: str) -> str:
-    """The organizational domain of a name; the name itself where it is a public suffix."""
-    return dmarc.registered(name.lower().rstrip("."))
+    """The organizational domain of RFC 7489 section 3.2: one label below the public suffix, or the name itself.
+
+    By the whole list, its private part too, as the tools of that standard use it.
+    """
+    bare = name.lower().rstrip(".")
+    return _suffixes().privatesuffix(bare) or bare
 
 
 def sold_as(name: str) -> str:

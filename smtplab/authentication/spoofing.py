@@ -19,6 +19,7 @@ from smtplab.authentication import dmarc, spf
 from smtplab.authentication.alignment import applied
 from smtplab.authentication.dmarc import Dmarc, Standard
 from smtplab.authentication.dmarc_record import DmarcRecord, Policy
+from smtplab.authentication.owners import organization
 from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_VOIDS, SpfRecord
 from smtplab.net import Network
 from smtplab.net.dns import State
@@ -113,7 +114,7 @@ def _names(domains: Sequence[str], authors: Sequence[str]) -> Mapping[str, Kind]
         made |= dict.fromkeys(below, Kind.SUBDOMAIN)
         if domain in tops[:MAX_DOMAINS]:
             made[f"{UNLIKELY}.{domain}"] = Kind.MISSING
-            org = dmarc.registered(domain)
+            org = organization(domain)
             label, _, suffix = org.partition(".")
             made |= {org: Kind.PARENT} if org not in made else {}
             made |= {f"{label}-billing.{suffix}": Kind.LOOKALIKE} if suffix else {}
@@ -233,7 +234,7 @@ def _published(record: DmarcRecord, **tags: str) -> str:
 def _first(target: Target) -> str:
     """A record where none governs: watched first for what sends, closed at once for what does not exist."""
     own = target.kind in (Kind.DOMAIN, Kind.PARENT)
-    name = target.name if own else dmarc.registered(target.name)
+    name = target.name if own else organization(target.name)
     tags = "p=quarantine; np=reject" if own else "p=none; sp=quarantine; np=reject"
     return f'_dmarc.{name}. TXT "v=DMARC1; {tags}; rua=mailto:dmarc@{name}"'
 

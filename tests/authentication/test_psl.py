@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from smtplab.authentication.dmarc import registered
 from smtplab.authentication.dmarc_record import ascii_name
+from smtplab.authentication.owners import organization
 
 _LINE = re.compile(r"^checkPublicSuffix\((null|'(?P<name>[^']*)'), (null|'(?P<org>[^']*)')\);", re.MULTILINE)
 CASES = 78
@@ -20,8 +20,8 @@ def test_every_case_of_the_file_passes(corpora: Path) -> None:
         name, org = ascii_name(line["name"] or ""), ascii_name(line["org"] or "")
         # A leading dot, or nothing at all, is no name; where the file says null, the name is a suffix itself: it
         # stands for itself, and each name below it is an organization.
-        good = (registered(name) == org) if org else not name or registered(f"x.{name}") == f"x.{name}"
+        good = (organization(name) == org) if org else not name or organization(f"x.{name}") == f"x.{name}"
         if not good:
-            wrong.append(f"{line[0]}: {registered(name)}")
+            wrong.append(f"{line[0]}: {organization(name)}")
     assert not wrong, "\n".join(wrong)
     assert ran == CASES
