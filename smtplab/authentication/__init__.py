@@ -8,7 +8,7 @@ from smtplab.authentication.logo import examine as examine_logo
 from smtplab.authentication.signatures import verify_message
 from smtplab.authentication.spf_costs import spf_costs
 from smtplab.authentication.spf_flat import spf_flattened
-from smtplab.authentication.spf_networks import spf_networks
+from smtplab.authentication.spf_networks import spf_doubtful, spf_networks
 from smtplab.authentication.spf_trace import spf_check
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "networks_seen",
     "spf_check",
     "spf_costs",
+    "spf_doubtful",
     "spf_flattened",
     "spf_networks",
     "spf_tree",

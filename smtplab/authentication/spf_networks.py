@@ -14,6 +14,7 @@ from smtplab.authentication.spf_record import MAX_LOOKUPS, SpfRecord, SpfTerm
 
 BROAD = {4: 16, 6: 32}
 """A prefix shorter than this authorises more than one sender can own, by family of addresses."""
+STRANGER = "192.0.2.1"
 
 
 def decide(terms: Iterable[SpfTerm], space: Ranges = EVERYONE) -> Ranges:
@@ -55,6 +56,18 @@ def used(networks: Iterable[str], sightings: Mapping[str, int]) -> int | None:
         return None
     held = Ranges.of(networks)
     return sum(n for ip, n in sightings.items() if held.holds(ip))
+
+
+def spf_doubtful(evidence: AuthEvidence, domain: str, *tables: pd.DataFrame) -> str:
+    """The sending address whose evaluation teaches most: of those that SPF does not reach, the one seen most.
+
+    `tables` with the column source_ip tell who sends. Else the first outbound address of the case; where none is
+    known, an address of a documentation network stands for a stranger's.
+    """
+    record, sightings = evidence.spf_record(domain), seen(*tables)
+    held = Ranges.of(record.reachable()) if record else Ranges()
+    ranked = sorted(sightings, key=lambda ip: (held.holds(ip), -sightings[ip], ip))
+    return next(iter((*ranked, *evidence.outbound, STRANGER)))
 
 
 def spf_networks(evidence: AuthEvidence, domain: str, *tables: pd.DataFrame) -> pd.DataFrame:
