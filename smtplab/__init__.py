@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Case", "Finding", "Findings", "SmtplabError", "compare", "examine", "inventory", "open"]
+__all__ = ["Case", "Finding", "Findings", "SmtplabError", "compare", "examine", "inventory", "open", "show"]
 
 if TYPE_CHECKING:
     from smtplab import inventory
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smtplab.errors import SmtplabError
     from smtplab.examination import examine
     from smtplab.findings import Finding, Findings
+    from smtplab.markup import show
 
 _HOMES = {
     "Case": "case",
@@ -28,6 +29,7 @@ _HOMES = {
     "SmtplabError": "errors",
     "compare": "comparison",
     "examine": "examination",
+    "show": "markup",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -109,6 +110,25 @@ def frame_table(frame: pd.DataFrame, caption: str | None = None, limit: int = 60
     title = f'<caption style="{_CAPTION}">{_text(caption)}</caption>' if caption else ""
     more = f"<p><small>and {len(frame) - limit:,} more rows</small></p>" if len(frame) > limit else ""
     return f'<table class="smtplab-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame for reading, its texts whole: pandas cuts them at fifty characters, and half a record is a wrong one."""
+
+    frame: pd.DataFrame
+    caption: str | None = None
+
+    def __repr__(self) -> str:
+        return str(self.frame.to_string(index=False, max_colwidth=_LONGEST, max_rows=60))
+
+    def _repr_html_(self) -> str:
+        return frame_table(self.frame, self.caption)
+
+
+def show(frame: pd.DataFrame, *columns: str, caption: str | None = None) -> Shown:
+    """Show some columns of a frame (all, where none is named) in a notebook, without cutting their texts."""
+    return Shown(frame[list(columns)] if columns else frame, caption)
 
 
 def _cell(column: str, value: Any, numeric: bool) -> str:

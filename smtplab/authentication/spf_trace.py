@@ -109,7 +109,7 @@ class SpfCheck:
         return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)
 
     def _repr_html_(self) -> str:
-        return markup.frame_table(self.frame(), caption=self.headline())
+        return markup.frame_table(self.frame()[["lookup", "term", "outcome", "why"]], caption=self.headline())
 
 
 def spf_check(

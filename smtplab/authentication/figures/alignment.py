@@ -77,7 +77,9 @@ def alignment_flow(rows: pd.DataFrame) -> go.Figure:
     told = flow.groupby(["source", "voucher", "alignment"])["count"].sum().sort_values(ascending=False)
     alt = "; ".join(f"{s}: {n:,} messages, {v}, {_VERDICTS[a][0]}" for (s, v, a), n in told.items())
     height = 130 + 44 * max(len(sources), len(vouchers))
-    return theme.finish(figure, title=_title(flow, total), alt=alt, height=height)
+    finished = theme.finish(figure, title=_title(flow, total), alt=alt, height=height)
+    # The headings of the columns stand above the drawing.
+    return finished.update_layout(margin_t=finished.layout.margin.t + 28)
 
 
 def _flow(rows: pd.DataFrame) -> pd.DataFrame:
