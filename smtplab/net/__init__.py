@@ -35,6 +35,8 @@ MAX_ANSWERS = 20_000
 """Answers remembered where no recording holds them; the one not asked for longest goes first."""
 _ends: ContextVar[float | None] = ContextVar("smtplab_deadline", default=None)
 """When the work of this task and of those it starts is over, in seconds of the monotonic clock."""
+_turned: ContextVar[float | None] = ContextVar("smtplab_turned", default=None)
+"""When the question of this task got its turn: waiting for it is no time that a server took."""
 
 
 class Unknown(Exception):
@@ -200,7 +202,7 @@ class Network:
         finally:
             if (flight := self._flights.get(question)) and flight.task is asyncio.current_task():
                 del self._flights[question]
-        entry = Entry(question, at, (time.monotonic() - began) * 1000, value, unknown)
+        entry = Entry(question, at, (time.monotonic() - (_turned.get() or began)) * 1000, value, unknown)
         self._keep(entry)
         if self.progress:
             self.progress(self._asked - len(self._flights), self._asked)
@@ -224,6 +226,7 @@ class Network:
         theirs = self._turns.setdefault((address, port), asyncio.Semaphore(at_once or self.settings.concurrency))
         # Four timeouts: a session has several phases, each bounded by its own.
         async with theirs, self._bound, asyncio.timeout(self.settings.timeout * 4):
+            _turned.set(_turned.get() or time.monotonic())
             yield
 
     @asynccontextmanager

@@ -27,7 +27,7 @@ from smtplab.net.exchange import PAYLOAD, exchange
 MAX_RECORDS = 500
 """Records kept of one answer: more is somebody's attack, not a mail set-up."""
 MAX_RESOLVERS = 3
-AT_ONE_SERVER = 10
+AT_ONE_SERVER = 20
 """Questions at once to a server of somebody else's; the resolver takes as many as the network allows."""
 MAX_ALIASES = 8
 _RCODES = frozenset(dns.rcode.Rcode.__members__)

@@ -251,6 +251,16 @@ def test_at_most_so_many_are_asked_at_once_in_all_and_at_one_server() -> None:
     assert net.run(many(net, 10)) == 5
 
 
+def test_the_time_of_an_answer_is_the_servers_and_not_the_queues() -> None:
+    async def many(net: Network) -> list[DnsAnswer]:
+        return await asyncio.gather(*(query(net, f"{i}.example", "A") for i in range(30)))
+
+    zone: Zone = {f"{i}.example": [("A", "192.0.2.1"), ("*", "LATE")] for i in range(30)}
+    with serve(zone) as resolver:
+        net = Network.without_case(NetworkSettings(resolver=resolver, timeout=30, concurrency=1))
+        assert max(a.ms for a in net.run(many(net))) < 30 * 100 * 0.8
+
+
 def test_answers_remembered_are_bounded_and_the_ones_in_use_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     async def many(net: Network) -> None:
         for i in range(60):
