@@ -29,8 +29,8 @@ KEY = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 """Of RFC 8463."""
 PROVIDERS = 10
 """Mailbox and sending providers, shared by the domains as in life."""
-ZONE_SERVERS = ("127.53.0.1", "127.53.0.2")
-"""Addresses of the authoritative servers, asked at port 53: only as root."""
+ZONE_SERVERS = tuple(f"127.53.0.{n}" for n in range(1, 21))
+"""Addresses of the authoritative servers, two a domain, asked at port 53: only as root."""
 
 
 def domains(count: int) -> list[str]:
@@ -62,7 +62,7 @@ def world(count: int) -> Records:
         own = f"100.{64 + n // 65536}.{n // 256 % 256}.{n % 256}"
         put(name, ("NS", f"ns1.{name}."), ("NS", f"ns2.{name}."), ("A", own))
         put(name, ("SOA", f"ns1.{name}. postmaster.{name}. 7 3600 900 604800 300"))
-        for server, ip in zip(("ns1", "ns2"), ZONE_SERVERS, strict=True):
+        for server, ip in zip(("ns1", "ns2"), ZONE_SERVERS[n % 10 * 2 :], strict=False):
             put(f"{server}.{name}", ("A", ip))
         if n % 2:
             put(name, ("MX", f"10 mx1.{mail}."), ("MX", f"20 mx2.{mail}."))

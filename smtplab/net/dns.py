@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import dns.edns
@@ -95,6 +96,13 @@ class DnsAnswer:
         return f"unknown ({self.why})" if self.state is State.UNKNOWN else f"none ({self.rcode})"
 
 
+@lru_cache(maxsize=4_096)
+def _named(name: str) -> tuple[dns.name.Name, str]:
+    """A name for the wire and for the tape: most are asked for several times."""
+    asked = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
+    return asked, asked.to_text(omit_final_dot=True).lower()
+
+
 async def query(
     network: Network, name: str, rtype: str, *, server: str | None = None, resolver: str | None = None
 ) -> DnsAnswer:
@@ -104,8 +112,7 @@ async def query(
     unknown, with its reason.
     """
     try:
-        asked = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
-        text = asked.to_text(omit_final_dot=True).lower()
+        asked, text = _named(name)
     except (dns.exception.DNSException, UnicodeError, ValueError) as e:
         return DnsAnswer(name[:255], rtype, State.UNKNOWN, why=f"not a domain name: {type(e).__name__}")
 
