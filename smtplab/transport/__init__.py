@@ -1,7 +1,7 @@
 """Is mail provably encrypted on its way? Certificates, TLS, MTA-STS, DANE and TLS reporting."""
 
 from smtplab.transport.changes import changes
-from smtplab.transport.check import check
+from smtplab.transport.check import check, check_endpoint
 from smtplab.transport.collect import collect
 from smtplab.transport.dane import HostDane, Tlsa
 from smtplab.transport.evidence import HostTls, TransportEvidence
@@ -19,6 +19,7 @@ __all__ = [
     "TransportEvidence",
     "changes",
     "check",
+    "check_endpoint",
     "collect",
     "lifetimes",
     "protection",

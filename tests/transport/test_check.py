@@ -17,6 +17,8 @@ from smtplab.case import Case
 from smtplab.errors import CaseError
 from smtplab.findings import Findings, Severity
 from smtplab.net.certificates import verify
+from smtplab.net.session import TlsFacts
+from smtplab.net.tls import Listing, Survey
 from smtplab.tape import Question
 from smtplab.transport import TransportEvidence
 from smtplab.transport.dane import proposal
@@ -549,3 +551,27 @@ def test_a_trust_anchor_that_cannot_be_used_is_an_error_of_the_case(tmp_path: Pa
     opened = Case.open(tmp_path)
     with pytest.raises(CaseError, match="trust anchor"):
         transport.collect(opened, inventory.gather(opened))
+
+
+ENDPOINTS = [
+    # port, how its certificate is issued, the finding
+    (465, {}, "ok"),
+    (465, {"end": AT - DAY}, "expired"),
+    (25, {"end": AT - DAY}, "opportunistic"),
+    (25, {}, "ok"),
+]
+
+
+@pytest.mark.parametrize(("port", "options", "code"), ENDPOINTS)
+def test_one_service_is_judged_alone(port: int, options: dict[str, Any], code: str, tmp_path: Path) -> None:
+    chain = AUTHORITY.issue(MAIL, **options)
+    groups = Listing(("x25519",))
+    negotiated = TlsFacts("TLSv1.2", "AES128-SHA", "x25519", chain.der)
+    made = Survey(MAIL, ADDRESSES[MAIL], port, negotiated, (("TLSv1", True),), (), groups, "", False)
+    found = transport.check_endpoint(made, AT, AUTHORITY.pem(tmp_path / "ca.pem"))
+    assert [f.code for f in found.of("transport.certificate.")] == [f"transport.certificate.{code}"]
+    assert {f.code.rpartition(".")[2] for f in found.of("transport.tls.")} == {
+        "legacy_relay" if port == 25 else "legacy",
+        "no_post_quantum",
+    }
+    assert not transport.check_endpoint(replace(made, negotiated=None), AT)
