@@ -110,8 +110,7 @@ class Diagnosis:
 
     def frame(self) -> pd.DataFrame:
         """A row a step: step, result, ms, reply."""
-        words = {True: "ok", False: "FAILED", None: "unknown"}
-        rows = [(s.phase, words[s.ok], s.ms, s.reply) for s in self.steps]
+        rows = [(s.phase, s.word, s.ms, s.reply) for s in self.steps]
         return pd.DataFrame(rows, columns=["step", "result", "ms", "reply"])
 
     def likely(self) -> pd.DataFrame:

@@ -124,7 +124,7 @@ def failing_steps(diagnoses: Sequence[Diagnosis]) -> go.Figure:
             hoverongaps=False,
         )
     )
-    figure.update_layout(yaxis={"autorange": "reversed"})
+    figure.update_layout(xaxis={"showgrid": False}, yaxis={"autorange": "reversed", "showgrid": False})
     failed = [(name, d.failed) for name, d in zip(names, diagnoses, strict=True) if d.failed]
     told = "; ".join(f"{name} fails at {step.phase}" for name, step in failed[:3])
     title = f"{len(failed)} of {len(diagnoses)} fail: {told}" if failed else "Every step is fine at every service"
@@ -140,9 +140,7 @@ def _cell(made: Diagnosis, phases: tuple[str, ...]) -> tuple[float | None, str]:
     steps = [s for s in made.steps if s.phase in phases]
     if not steps:
         return None, ""
-    if any(s.ok is False for s in steps):
-        return 0.0, "FAILED"
-    if any(s.ok is None for s in steps):
-        return 0.5, "unknown"
+    if bad := [s for s in steps if s.ok is False] or [s for s in steps if s.ok is None]:
+        return 0.0 if bad[0].ok is False else 0.5, bad[0].word
     ms = sum(s.ms for s in steps)
     return 1.0, f"{ms:,.0f} ms" if ms else "ok"

@@ -23,6 +23,13 @@ class Step:
     ms: float = 0.0
     reply: str = ""
 
+    @property
+    def word(self) -> str:
+        """The verdict for people; a certificate that only some senders ask for is in doubt."""
+        if self.ok is None:
+            return "in doubt" if self.phase == "certificate" else "unknown"
+        return "ok" if self.ok else "FAILED"
+
 
 def spoken(session: Transcript, errand: Errand) -> list[Step]:
     """The steps from the route on, up to the one at which the session ended."""
