@@ -1,4 +1,4 @@
-"""What a session does beyond reading capabilities: one sign-in, one envelope, never a message.
+"""What a session does beyond reading capabilities: one sign-in, one envelope, and on one's own hosts a message.
 
 RFC 4954, 9051 section 6.2.2, 5034 and 5804 section 2.1 (AUTH), 4616 (PLAIN), 7628 (OAUTHBEARER's sibling XOAUTH2 is
 Google's). One mechanism is tried once: a second try after a refusal counts as a second failure at the server, and
@@ -18,6 +18,16 @@ REMOVED = "(removed)"
 """Stands in the transcript for what was secret."""
 SPOKEN = ("PLAIN", "LOGIN")
 """Mechanisms for a password, in the order in which they are chosen."""
+_MAILBOX = {
+    # The newest message, and no more: what a mailbox holds is nobody's business.
+    "imap": (
+        ("select", "a4 SELECT INBOX"),
+        ("fetch", "a5 FETCH * (FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (SUBJECT)])"),
+        ("store", "a6 STORE * +FLAGS (\\Seen)"),
+        ("folders", 'a7 LIST "" "%"'),
+    ),
+    "pop3": (("stat", "STAT"), ("retrieve", "RETR 1"), ("delete", "DELE 1")),
+}
 _START = {"smtp": "AUTH {}", "imap": "a3 AUTHENTICATE {}", "pop3": "AUTH {}", "sieve": 'AUTHENTICATE "{}"'}
 
 
@@ -25,8 +35,9 @@ _START = {"smtp": "AUTH {}", "imap": "a3 AUTHENTICATE {}", "pop3": "AUTH {}", "s
 class Errand:
     """`upgrade`: use STARTTLS where it is offered. `token`: the secret is an OAuth 2 access token, not a password.
 
-    `sender` None sends no MAIL; "" is the null reverse-path. Raises ValueError for control characters, which
-    would be commands of their own.
+    `sender` None sends no MAIL; "" is the null reverse-path. `message` is sent where it is not empty. `mailbox` looks
+    at the newest message: IMAP marks it as read, POP3 fetches and deletes it. `label` tells sessions apart that
+    do the same. Raises ValueError for control characters, which would be commands of their own.
     """
 
     upgrade: bool = True
@@ -35,6 +46,9 @@ class Errand:
     token: bool = False
     sender: str | None = None
     recipient: str = ""
+    message: str = ""
+    mailbox: bool = False
+    label: str = ""
 
     def __post_init__(self) -> None:
         for text in (self.user, self.sender or "", self.recipient):
@@ -45,7 +59,8 @@ class Errand:
         """What tells this question from others on the tape; empty where nothing is done."""
         sender = "" if self.sender is None else f"<{self.sender}>"
         told = {"upgrade": "" if self.upgrade else "no", "user": self.user, "sender": sender}
-        return {**told, "recipient": self.recipient}
+        did = " ".join(word for word in ("message" * bool(self.message), "mailbox" * self.mailbox, self.label) if word)
+        return {**told, "recipient": self.recipient, "errand": did}
 
     def mechanism(self, offered: tuple[str, ...]) -> str:
         """The mechanism that would be tried, "" if none of those offered can be."""
@@ -62,11 +77,25 @@ async def run(talk: Talk, errand: Errand, offered: tuple[str, ...], *, inside_tl
         mechanism = errand.mechanism(offered)
         if not inside_tls or not mechanism or not await _sign_in(talk, errand, mechanism):
             return
-    if talk.protocol != "smtp" or errand.sender is None:
-        return
-    reply = await talk.ask("mail", f"MAIL FROM:<{errand.sender}>")
+    if talk.protocol == "smtp" and errand.sender is not None:
+        await _envelope(talk, errand, errand.sender)
+    for phase, command in _MAILBOX.get(talk.protocol, ()) if errand.mailbox else ():
+        if not talk.positive((await talk.ask(phase, command))[0 if talk.protocol == "pop3" else -1]):
+            return
+
+
+async def _envelope(talk: Talk, errand: Errand, sender: str) -> None:
+    reply = await talk.ask("mail", f"MAIL FROM:<{sender}>")
     if talk.positive(reply[-1]) and errand.recipient:
-        await talk.ask("rcpt", f"RCPT TO:<{errand.recipient}>")
+        reply = await talk.ask("rcpt", f"RCPT TO:<{errand.recipient}>")
+        if errand.message and talk.positive(reply[-1]):
+            reply = await talk.ask("data", "DATA")
+            if reply[-1][:1] == "3":
+                lines = errand.message.splitlines()
+                # RFC 5321 section 4.5.2: a dot at the head of a line is doubled.
+                stuffed = "\r\n".join(f".{line}" if line.startswith(".") else line for line in lines)
+                await talk.ask("message", f"{stuffed}\r\n.", f"({len(lines)} lines, then a dot)")
+                return
     await talk.ask("reset", "RSET")
 
 

@@ -44,6 +44,7 @@ _HELLO = {"smtp": f"EHLO {CLIENT}", "imap": "a1 CAPABILITY", "pop3": "CAPA", "si
 _STARTTLS = {"smtp": "STARTTLS", "imap": "a2 STARTTLS", "pop3": "STLS", "sieve": "STARTTLS"}
 _BYE = {"smtp": "QUIT", "imap": "a9 LOGOUT", "pop3": "QUIT", "sieve": "LOGOUT"}
 _SMTP_LINE = re.compile(r"^[2-5]\d\d([ -]|$)", re.ASCII)
+_IMAP_END = re.compile(r"^a\d (OK|NO|BAD)", re.IGNORECASE)
 _SIEVE_END = re.compile(r"^(OK|NO|BYE)([ (]|$)", re.IGNORECASE)
 _REPLY = {
     # What a well-formed first line of a reply looks like.
@@ -204,10 +205,13 @@ class Talk:
             # A line that is no reply ends the reading too: there is nothing to wait for.
             return lines[-1][3:4] != "-" or not _SMTP_LINE.match(lines[-1])
         if self.protocol == "imap":
+            # A fetched header is a literal: its lines are no responses, so only the tagged one ends it.
+            if phase == "fetch":
+                return bool(_IMAP_END.match(lines[-1]))
             return phase == "greeting" or not lines[-1].startswith("* ")
         if self.protocol == "sieve":
             return bool(_SIEVE_END.match(lines[-1]))
-        many = phase.startswith("capabilities") and lines[0].startswith("+OK")
+        many = phase.startswith(("capabilities", "retrieve")) and lines[0].startswith("+OK")
         return not many or lines[-1] == "."
 
     def _note(self, phase: str, sent: str, reply: list[str], began: float) -> None:

@@ -6,6 +6,7 @@ from smtplab.servers.collect import ServerEvidence, collect
 from smtplab.servers.diagnose import Diagnosis, Endpoint, as_dict, diagnose, diagnose_all
 from smtplab.servers.explain import Explanation, explain
 from smtplab.servers.figures import failing_steps, offers, session_times
+from smtplab.servers.sidebyside import SideBySide, purposes, side_by_side
 
 __all__ = [
     "Diagnosis",
@@ -13,6 +14,7 @@ __all__ = [
     "Errand",
     "Explanation",
     "ServerEvidence",
+    "SideBySide",
     "as_dict",
     "check",
     "collect",
@@ -21,5 +23,7 @@ __all__ = [
     "explain",
     "failing_steps",
     "offers",
+    "purposes",
     "session_times",
+    "side_by_side",
 ]

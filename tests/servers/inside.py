@@ -14,8 +14,9 @@ from pathlib import Path
 from smtplab.lab.processes import Processes, greets, run, until
 from smtplab.net import Network, NetworkSettings
 from smtplab.net.session import Errand
-from smtplab.servers import Endpoint, as_dict, diagnose_all
+from smtplab.servers import Endpoint, as_dict, diagnose_all, side_by_side
 from smtplab.servers.configuration import _settings
+from smtplab.tape import Recorder, Tape
 from tests.authentication.dnsserver import serve
 from tests.net.certs import AT, Authority
 
@@ -35,8 +36,11 @@ local_recipient_maps =
 mydestination =
 myhostname = {name}.lab.example
 virtual_mailbox_domains = {name}.lab.example
-virtual_mailbox_maps = inline:{{postmaster@{name}.lab.example=x}}
-virtual_transport = discard:
+virtual_mailbox_maps = inline:{{postmaster@{name}.lab.example=postmaster/, jo@{name}.lab.example=jo/}}
+virtual_mailbox_base = {root}/mail
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+virtual_minimum_uid = 1
 smtpd_tls_chain_files = {root}/key.pem, {root}/chain.pem
 smtpd_tls_security_level = may
 smtpd_sasl_type = dovecot
@@ -78,11 +82,13 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
 DOVECOT = """protocols = imap pop3
-listen = {ip}
+# As at most organisations, one name answers for submission and for mailboxes.
+listen = {ip}, {careful}
 base_dir = {root}/dovecot
 state_dir = {root}/dovecot
 log_path = {root}/dovecot.log
@@ -167,9 +173,7 @@ def start_postfix(root: Path, name: str, settings: str) -> None:
 
 def start_dovecot(root: Path, processes: Processes) -> None:
     (root / "users").write_text("jo:right\n")
-    (root / "mail").mkdir()
-    shutil.chown(root / "mail", 65534, 65534)
-    (root / "dovecot.conf").write_text(DOVECOT.format(root=root, ip=HOSTS["boxes"]))
+    (root / "dovecot.conf").write_text(DOVECOT.format(root=root, ip=HOSTS["boxes"], careful=HOSTS["careful"]))
     processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
 
 
@@ -190,6 +194,26 @@ def start_exim(root: Path, binary: Path, processes: Processes) -> None:
     (root / "exim.sh").chmod(0o755)
     (root / "exim.conf").write_text(EXIM.format(root=root, ip=HOSTS["exim"]))
     processes.start("exim", root / "exim.sh", "-C", root / "exim.conf", "-bdf", output=root / "exim.out")
+
+
+def demonstrate(root: Path) -> dict[str, object]:
+    """One host name that is Postfix on 587 and Dovecot on 143 and 110."""
+    (root / "tape").mkdir()
+    address = "jo@careful.lab.example"
+    who = {"user": "jo", "sender": address, "recipient": address, "pause": 1.0}
+    with serve(ZONE) as resolver, Recorder(root / "tape", started=AT, vantage="here") as recorder:
+        network = Network(NetworkSettings(resolver=resolver), live=True, recorder=recorder)
+        made = side_by_side(network, "careful.lab.example", secret="right", ports=(587, 143, 110), **who)
+    replayed = side_by_side(Network(tape=Tape.load(recorder.target)), "careful.lab.example", **who)
+    return {
+        "sessions": [
+            [s.phase for s in t.steps] for t in (made.submission, made.imap, made.second, made.pop3, made.after)
+        ],
+        "mailbox": made.mailbox().astype(object).where(made.mailbox().notna(), None).to_dict("list"),
+        "text": repr(made.transcripts()),
+        "replayed": repr(replayed.transcripts()),
+        "secret on tape": "right" in recorder.target.read_text(),
+    }
 
 
 def observe(root: Path, exim: bool) -> dict[str, object]:
@@ -218,6 +242,7 @@ def observe(root: Path, exim: bool) -> dict[str, object]:
     ask("stranger", [at(h, 25) for h in relays], STRANGER)
     ask("wrong mode", [at("careful", 465, "never"), at("careful", 25, "implicit"), at("boxes", 993, "never")])
     ask("wrong port", [at("careful", 26, protocol="smtp"), at("nobody", 25)])
+    seen["side by side"] = demonstrate(root)
     if exim:
         told = subprocess.run(
             [root / "exim.sh", "-C", root / "exim.conf", "-bP"], capture_output=True, text=True, timeout=30, check=True
@@ -238,6 +263,8 @@ def main() -> None:
         authority.issue(*(f"{name}.lab.example" for name in HOSTS)).write(root)
         authority.pem(root / "ca.pem")
         (root / "key.pem").chmod(0o644)
+        (root / "mail").mkdir()
+        shutil.chown(root / "mail", 65534, 65534)
         start_postfix(root, "careless", CARELESS)
         start_postfix(root, "careful", CAREFUL)
         start_dovecot(root, processes)

@@ -163,3 +163,20 @@ def test_what_exim_prints_of_itself_is_read(seen: dict[str, Any]) -> None:
     assert printed["acl_smtp_rcpt"] == "acl_rcpt"
     assert printed["smtp_enforce_sync"] == "true"
     assert printed["tls_advertise_hosts"] == "*"
+
+
+def test_one_message_is_sent_stays_at_imap_and_goes_with_pop3(seen: dict[str, Any]) -> None:
+    told = seen["side by side"]
+    submission, imap, _, pop3, _ = told["sessions"]
+    assert submission[-6:] == ["auth", "mail", "rcpt", "data", "message", "quit"]
+    assert imap[-6:] == ["auth", "select", "fetch", "store", "folders", "quit"]
+    assert pop3[-5:] == ["auth", "stat", "retrieve", "delete", "quit"]
+    box = told["mailbox"]
+    assert box["messages"] == [1, 1, 0]
+    assert "\\Seen" not in box["flags"][0]
+    assert "\\Seen" in box["flags"][1]
+    assert "Subject: One message, three protocols" in told["text"]
+    # POP3 doubles a dot at the head of a line, as SMTP does: the message held one.
+    assert "S: ..dot" in told["text"]
+    assert told["replayed"] == told["text"]
+    assert told["secret on tape"] is False
