@@ -184,7 +184,11 @@ class Case:
             for kind in SOURCE_KINDS
         ]
         held = self.tape.kinds() if self.tape else {}
-        rows += [(f"network: {kind}", f"{n:,} answers", self.tape.name) for kind, n in held.items() if self.tape]
+        rows += [
+            (f"network: {kind}", f"{n:,} answer{'s' * (n != 1)}", self.tape.name)
+            for kind, n in held.items()
+            if self.tape
+        ]
         return pd.DataFrame(rows or [], columns=["evidence", "held", "from"])
 
     def rel(self, path: Path) -> str:

@@ -130,6 +130,8 @@ class Examination:
         """The verdict in two or three sentences, for the head of the report."""
         ledger, counts = self.causes.outbound, self.findings.counts()
         found = f"{counts['critical']} critical and {counts['high']} high findings."
+        if not self.case.tape and not self.case.network.live:
+            found += " No DNS or server answer is recorded, so those are unknown: run `smtplab collect`."
         if not len(self.outcomes):
             return f"No logs, events or bounces in this case, so nothing tells what was lost. {found}"
         lost = f"{ledger.total:,} of {len(self.outcomes):,} recipients were lost or served too late"

@@ -21,6 +21,9 @@ import pandas as pd
 from smtplab import markup
 from smtplab.errors import CatalogueError
 
+_CODES = frozenset({"bits", "port", "serial"})
+"""Facts whose numbers are names: written without thousands."""
+
 
 class Severity(StrEnum):
     """How bad, in the words of the design."""
@@ -191,7 +194,7 @@ class Finding:
         return self._fill(self.entry.record)
 
     def _fill(self, text: str) -> str:
-        return text.format_map({k: _say(v) for k, v in self.facts.items()})
+        return text.format_map({k: _say(v, k not in _CODES) for k, v in self.facts.items()})
 
     def __hash__(self) -> int:
         return hash((self.code, self.subject))
@@ -299,7 +302,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _say(value: Any) -> str:
+def _say(value: Any, counted: bool) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(map(str, _plain(value)))
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)
+    return f"{value:,}" if counted and isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -23,7 +23,7 @@ BADGES = {
     "info": ("#ffffff", "#5b6270"),
     "ok": ("#ffffff", "#00734f"),
 }
-_MOST_EVIDENCE = 4
+_MOST_EVIDENCE, _ROOM_FOR_EVIDENCE = 4, 160
 _LONGEST = 400
 _LONGEST_WORDING = 4_000
 _CAPTION = "caption-side:top;text-align:left"
@@ -74,9 +74,11 @@ def what(finding: Mapping[str, Any]) -> str:
         [f"<code>{_text(finding['code'])}</code>"] + [_text(finding[k]) for k in ("subject", "standard") if finding[k]]
     )
     evidence = [str(e) for e in finding.get("evidence", ())]
-    seen = "; ".join(map(_text, evidence[:_MOST_EVIDENCE]))
-    if len(evidence) > _MOST_EVIDENCE:
-        seen += f" and {len(evidence) - _MOST_EVIDENCE} more"
+    fits = [n for n in range(1, _MOST_EVIDENCE + 1) if len("; ".join(evidence[:n])) <= _ROOM_FOR_EVIDENCE]
+    shown = max(fits, default=1)
+    seen = "; ".join(map(_text, evidence[:shown]))
+    if len(evidence) > shown:
+        seen += f" and {len(evidence) - shown} more"
     return (
         f"<strong>{_text(finding['title'])}</strong><div>{_text(finding['why'], _LONGEST_WORDING)}</div>"
         f'<div class="smtplab-code"><small>{source}</small></div>'

@@ -15,6 +15,17 @@ def _table() -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
 
 
 @cache
+def _names() -> dict[str, str]:
+    raw = tomllib.loads((resources.files("smtplab") / "data" / "providers.toml").read_text("utf-8"))
+    return {key: row["name"] for key, row in raw.items()}
+
+
+def name(key: str) -> str:
+    """A provider as people write it; a domain comes back as it is."""
+    return _names().get(key, key)
+
+
+@cache
 def provider(domain: str, relay_host: str = "") -> str:
     """The provider of a recipient domain (by name, else by the MX host that took the mail), else the domain itself."""
     domains, suffixes = _table()

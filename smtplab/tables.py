@@ -186,4 +186,5 @@ class Inventory:
 
     def __repr__(self) -> str:
         counts = Counter(s.kind for s in self.things)
-        return "Inventory(" + ", ".join(f"{n} {k}" for k, n in sorted(counts.items())) + ")"
+        said = (f"{n:,} {k.replace('_', ' ')}{'s' * (n != 1 and k != 'outbound')}" for k, n in sorted(counts.items()))
+        return f"Inventory({', '.join(said)})"

@@ -8,6 +8,7 @@ of colour blindness can tell apart; severity and outcome never rest on colour al
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from html import escape
 from types import MappingProxyType
 from typing import Any
@@ -141,6 +142,11 @@ def finish(
     if y:
         figure.update_yaxes(title_text=y)
     return figure
+
+
+def day(moment: date) -> str:
+    """A day in words, as titles say it: 4 October."""
+    return f"{moment.day} {moment:%B}"
 
 
 def missing(title: str, what: str) -> go.Figure:

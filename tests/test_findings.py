@@ -55,3 +55,10 @@ def test_json_lines_hold_one_object_a_finding() -> None:
 
 def test_braces_in_a_fact_are_not_filled_in_again() -> None:
     assert "{0.__class__}" in null_mx("{0.__class__}").title
+
+
+def test_counts_are_written_with_thousands_and_numbers_that_are_names_are_not() -> None:
+    many = Finding("logs.recipient_domain.null_mx", "a.example", recipient_domain="a.example", recipients=3210)
+    assert many.why.startswith("3,210 recipients")
+    key = Finding("dkim.key.ok", "s._domainkey.a.example", domain="a.example", selector="s", kind="RSA", bits=2048)
+    assert "2048" in key.title + key.why

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from smtplab import mail, providers, theme
+from smtplab import mail, providers, replies, theme
 from smtplab.bounces.read import KINDS, BounceEvidence
 
 _MOST_PROVIDERS = 6
@@ -21,7 +21,7 @@ def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
     failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
     if failed.empty:
         return theme.missing("Nothing came back", "The case holds no bounce.")
-    cells = matrix(evidence)
+    cells = matrix(evidence).rename(index=replies.words, columns=providers.name)
     total = int(cells.to_numpy().sum())
     worst = cells.stack()
     reason, provider = worst.idxmax()
@@ -42,7 +42,7 @@ def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(type="category")
-    title = f"{total:,} recipients came back; most, {int(worst.max()):,}, with {reason} at {provider}"
+    title = f"{total:,} recipients came back; most, {int(worst.max()):,}, at {provider}: {reason}"
     rows = "; ".join(f"{r}: " + ", ".join(f"{p} {n:,}" for p, n in row.items() if n) for r, row in cells.iterrows())
     return theme.finish(figure, title=title, alt=f"{title}. {rows}", source="bounces", height=200 + 28 * len(cells))
 
@@ -92,6 +92,6 @@ def over_time(evidence: BounceEvidence) -> go.Figure:
         )
     figure.update_layout(barmode="stack", bargap=0.08)
     peak = days.value_counts().sort_index()
-    title = f"Most came back on {peak.idxmax():%d %B}: {int(peak.max()):,} messages"
+    title = f"Most came back on {theme.day(peak.idxmax())}: {int(peak.max()):,} messages"
     alt = f"{title}. From {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}: " + ", ".join(said)
     return theme.finish(figure, title=title, alt=alt, y="messages a day", source="bounces")

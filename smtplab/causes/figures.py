@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 import pandas as pd
 import plotly.graph_objects as go
 
-from smtplab import theme
+from smtplab import providers, theme
 from smtplab.causes.rank import Ledger
+from smtplab.findings import Finding
 
 _SHOWN = 14
+_LONGEST = 46
 
 
 def cost_by_finding(ledger: Ledger) -> go.Figure:
@@ -16,7 +20,8 @@ def cost_by_finding(ledger: Ledger) -> go.Figure:
     if not ledger.total:
         return theme.missing("Nothing failed", f"The evidence holds no {ledger.unit}.")
     causes = sorted(ledger.causes, key=lambda c: c.alone + c.joint, reverse=True)[:_SHOWN]
-    labels = [*(_label(c.finding.code, c.finding.subject) for c in causes), "unexplained"]
+    order = {c.finding: number for number, c in enumerate(ledger.causes, 1)}
+    labels = [*(_label(order[c.finding], c.finding) for c in causes), "unexplained"]
     figure = go.Figure()
     figure.add_bar(
         name="explains alone",
@@ -43,14 +48,11 @@ def cost_by_finding(ledger: Ledger) -> go.Figure:
     figure.update_layout(barmode="stack", yaxis={"autorange": "reversed"})
     top = causes[0] if causes else None
     title = (
-        f"{_label(top.finding.code, top.finding.subject)} costs most: "
-        f"{top.alone + top.joint:,} of {ledger.total:,} {ledger.unit}"
+        f"{top.alone + top.joint:,} of {ledger.total:,} {ledger.unit}: {top.finding.title}"
         if top
         else f"Nothing explains the {ledger.total:,} {ledger.unit}"
     )
-    alt = "; ".join(
-        f"{_label(c.finding.code, c.finding.subject)}: {c.alone:,} alone, {c.joint:,} jointly" for c in causes
-    )
+    alt = "; ".join(f"{c.finding.title}: {c.alone:,} alone, {c.joint:,} jointly" for c in causes)
     return theme.finish(
         figure,
         title=title,
@@ -64,15 +66,15 @@ def gain_in_order(ledger: Ledger) -> go.Figure:
     """Steps: what is still failing after each fix, in the order that brings most first; a band where unsure."""
     if not ledger.causes:
         return theme.missing("No order of mending", f"Nothing explains the {ledger.unit}.")
-    labels = ["today", *(_label(c.finding.code, c.finding.subject) for c in ledger.causes)]
+    labels = ["today", *(_label(number, c.finding) for number, c in enumerate(ledger.causes, 1))]
     high = [ledger.total, *(c.left for c in ledger.causes)]
     low = [ledger.total, *(c.left_at_best for c in ledger.causes)]
     figure = go.Figure()
     figure.add_scatter(
-        name="at most", x=high, y=labels, mode="lines+markers", line_color=theme.colour("lost"), line_shape="vh"
+        name="for sure", x=high, y=labels, mode="lines+markers", line_color=theme.colour("lost"), line_shape="vh"
     )
     figure.add_scatter(
-        name="at best, where the receiver accepts one of two fixes",
+        name="at best, if one of two fixes is enough",
         x=low,
         y=labels,
         mode="markers",
@@ -85,7 +87,7 @@ def gain_in_order(ledger: Ledger) -> go.Figure:
         figure,
         title=f"The first {steps} fixes leave {left:.0%} of today's {ledger.total:,} {ledger.unit}",
         alt="; ".join(f"after {n}: {h:,} still failing" for n, h in zip(labels[1:], high[1:], strict=True)),
-        x=f"{ledger.unit}, still failing after this fix",
+        x="left after this fix",
         height=160 + 28 * len(labels),
     )
 
@@ -96,10 +98,10 @@ def lost_by_stream_and_provider(outcomes: pd.DataFrame) -> go.Figure:
         return theme.missing("No matrix", "The case holds no logs, events or bounces.")
     rows = outcomes.assign(
         stream=outcomes["stream"].fillna("other"),
-        provider=outcomes["provider"].fillna("other"),
+        provider=outcomes["provider"].fillna("other").map(providers.name),
         bad=outcomes["outcome"].isin(["lost", "late"]),
     )
-    large = rows["provider"].value_counts().head(7).index
+    large = rows["provider"].value_counts().head(6).index
     rows["provider"] = rows["provider"].where(rows["provider"].isin(large), "other")
     table = rows.groupby(["stream", "provider"])["bad"].agg(["sum", "size"]).reset_index()
     bad = table.pivot(index="stream", columns="provider", values="sum").fillna(0)
@@ -109,7 +111,7 @@ def lost_by_stream_and_provider(outcomes: pd.DataFrame) -> go.Figure:
     share = (bad / size.where(size > 0)).astype("float64")
     worst = table.assign(rate=table["sum"] / table["size"])[table["size"] >= 50].sort_values("sum").tail(1)
     text = [
-        [f"{b:,.0f} of {n:,.0f}<br>{b / n:.0%}" if n else "" for b, n in zip(bs, ns, strict=True)]
+        [f"{b:,.0f}<br>{b / n:.0%}" if b else "0" if n else "" for b, n in zip(bs, ns, strict=True)]
         for bs, ns in zip(bad.to_numpy(), size.to_numpy(), strict=True)
     ]
     figure = go.Figure(
@@ -119,13 +121,15 @@ def lost_by_stream_and_provider(outcomes: pd.DataFrame) -> go.Figure:
             y=list(bad.index),
             text=text,
             texttemplate="%{text}",
+            textfont={"size": 12},
             zmin=0,
             zmax=1,
             colorscale=theme.scale("lost"),
             xgap=2,
             ygap=2,
             colorbar={"title": "share", "tickformat": ".0%"},
-            hovertemplate="%{y} to %{x}: %{text}<extra></extra>",
+            customdata=size.astype("int64").to_numpy().tolist(),
+            hovertemplate="%{y} to %{x}: %{text} of %{customdata:,}<extra></extra>",
         )
     )
     figure.update_layout(yaxis={"autorange": "reversed"})
@@ -137,6 +141,6 @@ def lost_by_stream_and_provider(outcomes: pd.DataFrame) -> go.Figure:
     return theme.finish(figure, title=title, alt=alt or title, height=130 + 60 * len(bad))
 
 
-def _label(code: str, subject: str) -> str:
-    shown = subject if len(subject) <= 40 else subject[:39] + "…"
-    return f"{code} ({shown})"
+def _label(number: int, finding: Finding) -> str:
+    """Short enough for an axis; the number is that of the order of mending."""
+    return f"{number}  {shorten(finding.title, _LONGEST, placeholder=' …')}"

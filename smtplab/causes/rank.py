@@ -54,7 +54,8 @@ class Ledger:
         if not self.total:
             return f"{self.direction}: the evidence holds no {self.unit}"
         share = 1 - self.unexplained / self.total
-        return f"{self.direction}: {self.total:,} {self.unit}, {share:.1%} explained by {len(self.causes)} findings"
+        count = f"{len(self.causes)} finding{'s' * (len(self.causes) != 1)}"
+        return f"{self.direction}: {self.total:,} {self.unit}, {share:.1%} explained by {count}"
 
     def frame(self) -> pd.DataFrame:
         """A row a cause in the order of mending, then the unexplained rest.
@@ -105,7 +106,7 @@ class Ledger:
         counted = size.groupby(names).sum().sort_values(ascending=False, kind="stable")
         rest = int(counted.pop("")) if "" in counted else 0
         rows = [{"causes": str(k), "count": int(v)} for k, v in counted.items()]
-        rows.append({"causes": "unexplained", "count": rest})
+        rows += [{"causes": "unexplained", "count": rest}] if self.total else []
         frame = pd.DataFrame(rows, columns=["causes", "count"])
         frame["share"] = (frame["count"] / self.total).round(4) if self.total else 0.0
         return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -45,7 +46,7 @@ def new(folder: Path, domain: Annotated[str, typer.Option(help="The domain of th
     from smtplab.case import Case
 
     Case.create(folder, domain)
-    print(f"{folder}/case.toml: put files into {folder}/sources, then run `smtplab collect {folder}`")
+    print(f"{folder}/case.toml: put files into {folder}/sources, then run `smtplab collect {quote(str(folder))}`")
 
 
 @app.command(epilog="Example: smtplab collect mycase")

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import pandas as pd
 
+from smtplab import providers
 from smtplab.findings import Finding, Findings
 from smtplab.logs.read import LogEvidence
 
@@ -82,6 +83,7 @@ def _rate_limits(evidence: LogEvidence, lost: pd.DataFrame) -> Iterator[Finding]
             f"{source} to {provider}",
             (f"{len(rows):,} replies 4.7.28",),
             provider=str(provider),
+            name=providers.name(str(provider)),
             source_ip=str(source),
             streams=[f"{s} ({n:,})" for s, n in streams.items()] or ["no stream known"],
             recipients=len(hit),
@@ -104,7 +106,7 @@ def _connections(deliveries: pd.DataFrame) -> Iterator[Finding]:
                 ),
                 host=str(host),
                 hosts=[str(host)],
-                providers=sorted(rows["provider"].unique()),
+                providers=sorted(map(providers.name, rows["provider"].unique())),
                 deliveries=len(own),
                 recipients=int(rows["recipient"].nunique()),
             )

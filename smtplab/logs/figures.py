@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from smtplab import theme
+from smtplab import providers, replies, theme
 from smtplab.logs.read import LogEvidence
 
 _NONE = "The case holds no mail log and no provider events."
@@ -28,7 +28,7 @@ def outcomes_by_provider(evidence: LogEvidence) -> go.Figure:
         if outcome in counts:
             figure.add_bar(
                 name=outcome,
-                y=names,
+                y=[providers.name(n) for n in names],
                 x=[int(v) for v in counts[outcome]],
                 orientation="h",
                 marker_color=theme.colour(outcome),
@@ -38,8 +38,11 @@ def outcomes_by_provider(evidence: LogEvidence) -> go.Figure:
     bad = counts[[c for c in ("late", "lost") if c in counts]].sum(axis=1)
     rate = (bad / counts.sum(axis=1))[counts.sum(axis=1) >= 50]
     worst = str(rate.idxmax()) if len(rate) else names[0]
-    title = f"{worst} refuses or delays most: {int(bad[worst]):,} of {int(counts.loc[worst].sum()):,} recipients"
-    alt = "; ".join(f"{n}: " + ", ".join(f"{int(v):,} {k}" for k, v in counts.loc[n].items()) for n in names)
+    among = f"{int(bad[worst]):,} of {int(counts.loc[worst].sum()):,} recipients"
+    title = f"{providers.name(worst)} refuses or delays most: {among}"
+    alt = "; ".join(
+        f"{providers.name(n)}: " + ", ".join(f"{int(v):,} {k}" for k, v in counts.loc[n].items()) for n in names
+    )
     return theme.finish(figure, title=title, alt=alt, x="recipients", height=150 + 34 * len(names))
 
 
@@ -58,7 +61,7 @@ def acceptance_over_time(evidence: LogEvidence) -> go.Figure:
     for number, name in enumerate(names):
         one = days[days["provider"] == name]
         figure.add_scatter(
-            name=name,
+            name=providers.name(name),
             x=[f"{d:%Y-%m-%d}" for d in one["day"]],
             y=[round(float(v), 4) for v in one["mean"]],
             mode="lines+markers",
@@ -74,12 +77,12 @@ def acceptance_over_time(evidence: LogEvidence) -> go.Figure:
     figure.update_yaxes(tickformat=".0%", range=[0, 1.03])
     first = days.sort_values("mean").iloc[0] if len(days) else None
     title = (
-        f"{first['provider']} accepted only {first['mean']:.0%} on {first['day']:%d %B}"
+        f"{providers.name(first['provider'])} accepted only {first['mean']:.0%} on {theme.day(first['day'])}"
         if first is not None and first["mean"] < 0.9
         else "Every large provider accepted nearly everything"
     )
-    alt = "; ".join(f"{n}: lowest {days[days['provider'] == n]['mean'].min():.0%}" for n in names)
-    return theme.finish(figure, title=title, alt=f"Share accepted a day. {alt}", y="accepted in time", height=420)
+    alt = "; ".join(f"{providers.name(n)}: lowest {days[days['provider'] == n]['mean'].min():.0%}" for n in names)
+    return theme.finish(figure, title=title, alt=f"Share accepted a day. {alt}", y="accepted in time", height=480)
 
 
 def reasons_by_address(evidence: LogEvidence) -> go.Figure:
@@ -87,7 +90,8 @@ def reasons_by_address(evidence: LogEvidence) -> go.Figure:
     rows = evidence.outcomes[evidence.outcomes["outcome"].isin(["lost", "late"])]
     if rows.empty:
         return theme.missing("Nothing was lost", "No outcome of the logs and events is lost or late.")
-    rows = rows.assign(address=rows["source_ip"].fillna("unknown"), why=rows["reason"].fillna("late, then accepted"))
+    why = rows["reason"].map(replies.words, na_action="ignore").fillna("late, then accepted")
+    rows = rows.assign(address=rows["source_ip"].fillna("unknown"), why=why)
     reasons = _top(rows["why"], 8)
     rows["why"] = rows["why"].where(rows["why"].isin(reasons), "other")
     counts = rows.groupby(["address", "why"]).size().unstack(fill_value=0)
@@ -98,12 +102,12 @@ def reasons_by_address(evidence: LogEvidence) -> go.Figure:
             y=[str(a) for a in counts.index],
             x=[int(v) for v in counts[why]],
             orientation="h",
-            marker_color=theme.series(number),
+            marker_color=theme.series(number) if why != "other" else theme.colour("unknown"),
         )
     figure.update_layout(barmode="stack")
     total = counts.sum(axis=1)
     worst = str(total.idxmax())
-    title = f"Mail from {worst} is lost most, chiefly by {counts.loc[worst].idxmax()}"
+    title = f"Mail from {worst} is lost most, chiefly: {counts.loc[worst].idxmax()}"
     alt = "; ".join(
         f"{a}: " + ", ".join(f"{int(v):,} {k}" for k, v in counts.loc[a].items() if v) for a in counts.index
     )

@@ -213,8 +213,8 @@ def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
     head = f'<p class="figure-title">{escape(words)}</p>' if words else ""
     source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
     return (
-        f'<figure>{head}<div class="plot" id="figure-{number}" role="img" aria-label="{alt}"'
-        f' style="height:{height}px"></div>'
+        f'<figure>{head}<div class="room"><div class="plot" id="figure-{number}" role="img" aria-label="{alt}"'
+        f' style="height:{height}px"></div></div>'
         f"<figcaption>{source}<details><summary>In words</summary><p>{alt}</p></details></figcaption></figure>"
     )
 

@@ -35,6 +35,15 @@ _UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
 _LONGEST = 200
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SHARE = re.compile(r"[01]\.\d+(?:e-\d+)?")
+_COUNTED = frozenset(
+    {"count", "recipients", "messages", "accepted", "late", "lost", "pending", "attempts", "deliveries", "records"}
+)
+_SHARES = ("share", "aligned")
+_BREAK = re.compile(r"(?<=[._/@:+-])(?=\w)")
+_HERE = "\ufdd0"
+"""A mark that no text holds (Unicode noncharacter)."""
+_LONG = 16
+"""Characters of a word beyond which it may break at its dots and slashes."""
 _TRUTH = {"True": "yes", "False": "no"}
 _ABSENT = {"NaN", "NaT", "<NA>"}
 
@@ -76,9 +85,14 @@ def _tidy(table: html.HtmlElement) -> None:
             row.attrib.pop("style", None)
         _one_head(head)
         _drop_counter(head, body)
+    for row in head:
+        for cell in row:
+            if not len(cell):
+                cell.text = (cell.text or "").replace("_", " ")
+            _breakable(cell)
     if not body and head:
         _none(table, len(head[0]))
-    names = [_text(cell) for cell in head[0]] if len(head) == 1 else []
+    names = [_text(cell).replace(" ", "_") for cell in head[0]] if len(head) == 1 else []
     for row in body:
         for name, cell in zip_longest(names, row):
             if cell is not None:
@@ -120,17 +134,32 @@ def _say(cell: html.HtmlElement, column: str) -> None:
         cell.set("class", "absent")
         cell.set("title", "not known")
     elif time := _UTC.fullmatch(text):
-        cell.text = f"{time[1]} UTC"
+        cell.text = f"{time[1]} UTC".replace(" 00:00:00 UTC", "")
         cell.set("class", "time")
     elif _DATE.fullmatch(text):
         cell.set("class", "time")
     elif text in _TRUTH:
         cell.text = _TRUTH[text]
-    elif column.split("_")[-1] == "share" and _SHARE.fullmatch(text):
+    elif column.split("_")[-1] in _SHARES and _SHARE.fullmatch(text):
         cell.text = f"{float(text):.1%}"
+    elif column in _COUNTED and text.isdecimal():
+        cell.text = f"{int(text):,}"
     elif column == "severity" and text in markup.BADGES:
         cell.text = None
         cell.append(html.fragment_fromstring(markup.badge(text)))
+    else:
+        _breakable(cell)
+
+
+def _breakable(cell: html.HtmlElement) -> None:
+    """Let long names break where they have dots and slashes, so that a wide table fits."""
+    if len(cell):
+        return
+    words = re.split(r"(\s+)", cell.text or "")
+    first, *rest = "".join(_BREAK.sub(_HERE, w) if len(w) > _LONG else w for w in words).split(_HERE)
+    cell.text = first
+    for part in rest:
+        etree.SubElement(cell, "wbr").tail = part
 
 
 def _align(head: list[html.HtmlElement], body: list[html.HtmlElement]) -> None:

@@ -40,7 +40,11 @@ def _execute(notebook: str, target: str, case: str, seconds: int) -> str:
             progress_bar=False,
             log_output=False,
             execution_timeout=seconds,
-            extra_arguments=["--log-level=ERROR"],
+            # Pandas cuts a cell at 50 characters; a report shows what was said.
+            extra_arguments=[
+                "--log-level=ERROR",
+                "--IPKernelApp.exec_lines=import pandas; pandas.options.display.max_colwidth = 300",
+            ],
             cwd=str(Path(target).parent),
         )
     except PapermillExecutionError as e:

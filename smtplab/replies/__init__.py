@@ -65,6 +65,16 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted(made, key=lambda r: r.provider == ""))
 
 
+@cache
+def _words() -> Mapping[str, str]:
+    return tomllib.loads((resources.files("smtplab") / "data" / "reasons.toml").read_text("utf-8"))
+
+
+def words(reason: str) -> str:
+    """A reason in plain words; what is no reason comes back as it is."""
+    return _words().get(reason, reason)
+
+
 def rescued_by() -> Mapping[str, str]:
     """For rules whose refusal has several causes: whether mending "any" or "all" of them brings mail through."""
     return {r.id: r.rescued_by for r in rules() if r.rescued_by}

@@ -61,7 +61,7 @@ def alignment_over_time(evidence: ReportEvidence) -> go.Figure:
     title = "All mail that receivers saw in our name passed DMARC"
     if len(weak):
         day, count = weak.idxmax(), int(weak.max())
-        title = f"{count:,} messages in our name failed DMARC on {day:%d %B}, more than on any other day"
+        title = f"{count:,} messages in our name failed DMARC on {theme.day(day)}, more than on any other day"
     return _daily(
         dated,
         "kind",

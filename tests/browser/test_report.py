@@ -170,3 +170,12 @@ def test_on_paper_figures_are_light_and_fit_and_all_chapters_are_there(chromium:
     assert max(widths) <= 680
     assert not page.is_visible(".contents")
     page.context.close()
+
+
+def test_on_a_phone_the_parts_of_a_finding_stand_below_each_other(chromium: Browser, report: Report) -> None:
+    page = visit(chromium, report.path, width=400).page
+    cells = page.locator(f"{ROWS} >> nth=0").locator("td")
+    boxes = [box for n in range(3) if (box := cells.nth(n).bounding_box())]
+    assert [b["x"] for b in boxes] == [boxes[0]["x"]] * 3
+    assert all(b["x"] + b["width"] <= 400 for b in boxes)
+    page.context.close()

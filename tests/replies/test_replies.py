@@ -54,3 +54,9 @@ def test_gmail_is_rescued_by_one_of_two_and_microsoft_only_by_both() -> None:
 
 def test_an_address_is_no_enhanced_code() -> None:
     assert replies.classify("lost connection with mx[2.1.1.1]").enhanced_code is None
+
+
+def test_every_reason_of_the_rules_has_plain_words_and_what_is_none_stays() -> None:
+    reasons = {rule.reason for rule in replies.rules()} | {"undefined"}
+    assert [r for r in reasons if replies.words(r) == r and r not in ("greylisted",)] == []
+    assert replies.words("no reason of ours") == "no reason of ours"

@@ -28,12 +28,21 @@ const config = {
   modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
+// Where the page is narrow, long names of rows are cut, or they would leave no room for the bars.
+const short = (name) => (name.length > 24 ? `${name.slice(0, 23)}…` : name);
+const fit = ({ data, layout }, number) => {
+  const names = [...new Set(data.flatMap((trace) => (Array.isArray(trace.y) ? trace.y : [])))];
+  const narrow = document.getElementById(`figure-${number}`).clientWidth < 560;
+  if (!narrow || !names.length || !names.every((name) => typeof name === "string")) return layout;
+  return { ...layout, yaxis: { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: names.map(short) } };
+};
+
 const draw = async (dark = isDark(), width = undefined) => {
   root.dataset.drawn = "0";
   await Promise.all(
     figures.map((figure, number) => {
       const { data, layout } = structuredClone(dark ? swap(figure) : figure);
-      return Plotly.react(`figure-${number}`, data, { ...layout, autosize: !width, width }, config);
+      return Plotly.react(`figure-${number}`, data, { ...(width ? layout : fit({ data, layout }, number)), autosize: !width, width }, config);
     }),
   );
   root.dataset.drawn = String(all(".plot.js-plotly-plot .main-svg:first-child").length);
@@ -71,7 +80,7 @@ all(".smtplab-record").forEach((block) => {
     button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
-  block.append(button);
+  block.prepend(button);
 });
 
 /* The table of findings. */
