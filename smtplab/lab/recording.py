@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from smtplab import servers
 from smtplab.case import Case
 from smtplab.errors import CaseError
 from smtplab.examination import examine
 from smtplab.lab.laboratory import Lab
 from smtplab.lab.story import record as happen
+from smtplab.net import Network
 
 DUMPS = {"mx1": "postconf", "mx2": "postconf", "mail": "postconf", "out1": "postconf", "out2": "postconf"}
 
@@ -44,7 +46,7 @@ def record(case: Path, states: tuple[State, ...] = STATES, story: bool = True) -
             if story and state is states[0]:
                 write_configuration(lab, case)
                 happen(lab, case, state.name)
-            ask(case, state)
+            ask(lab, case, state)
 
 
 def write_configuration(lab: Lab, case: Path) -> None:
@@ -57,7 +59,21 @@ def write_configuration(lab: Lab, case: Path) -> None:
     (folder / f"mail.{lab.world.domain}.doveconf").write_text(lab.configuration("dovecot"))
 
 
-def ask(case: Path, state: State) -> None:
+def ask(lab: Lab, case: Path, state: State) -> None:
     """Record every question that the areas have, under the state's name and time."""
     with Case.open(case, live=True, recording=state.name, started=state.started) as opened:
         len(examine(opened).findings)
+        demonstrate(lab, opened)
+
+
+def demonstrate(lab: Lab, case: Case) -> None:
+    """Record what chapters show beyond an examination: one message over three protocols, and the usual mistakes.
+
+    With connections of its own: those of an examination count towards the politeness that strangers are owed.
+    """
+    network = Network(case.network.settings, recorder=case.network.recorder, live=True)
+    host, domain = f"mail.{lab.world.domain}", lab.world.domain
+    user, secret = next(reversed(lab.world.users.items()))
+    address = f"{user}@{domain}"
+    servers.side_by_side(network, host, user=user, secret=secret, sender=address, recipient=address, pause=6)
+    servers.diagnose_all(servers.mistakes(domain, host), network=network)

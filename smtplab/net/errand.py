@@ -80,7 +80,11 @@ async def run(talk: Talk, errand: Errand, offered: tuple[str, ...], *, inside_tl
     if talk.protocol == "smtp" and errand.sender is not None:
         await _envelope(talk, errand, errand.sender)
     for phase, command in _MAILBOX.get(talk.protocol, ()) if errand.mailbox else ():
-        if not talk.positive((await talk.ask(phase, command))[0 if talk.protocol == "pop3" else -1]):
+        reply = await talk.ask(phase, command)
+        if phase == "retrieve" and len(reply) > 2:
+            # A transcript tells that mail was fetched, not what stood in it.
+            talk.steps[-1]["reply"] = [reply[0], f"({len(reply) - 2} lines, then a dot)"]
+        if not talk.positive(reply[0 if talk.protocol == "pop3" else -1]):
             return
 
 

@@ -3,10 +3,10 @@
 from smtplab.net.session import Errand
 from smtplab.servers.check import check
 from smtplab.servers.collect import ServerEvidence, collect
-from smtplab.servers.diagnose import Diagnosis, Endpoint, as_dict, diagnose, diagnose_all
+from smtplab.servers.diagnose import Diagnosis, Endpoint, as_dict, diagnose, diagnose_all, mistakes, services
 from smtplab.servers.explain import Explanation, explain
 from smtplab.servers.figures import failing_steps, offers, session_times
-from smtplab.servers.sidebyside import SideBySide, purposes, side_by_side
+from smtplab.servers.sidebyside import SideBySide, purposes, recorded, side_by_side
 
 __all__ = [
     "Diagnosis",
@@ -22,8 +22,11 @@ __all__ = [
     "diagnose_all",
     "explain",
     "failing_steps",
+    "mistakes",
     "offers",
     "purposes",
+    "recorded",
+    "services",
     "session_times",
     "side_by_side",
 ]

@@ -21,6 +21,7 @@ from smtplab.net.session import PORTS, Errand, Transcript, converse, endpoint, l
 from smtplab.servers.capabilities import Offer, read_offer
 from smtplab.servers.check.access import judge_probes
 from smtplab.servers.check.sessions import judge
+from smtplab.servers.collect import ServerEvidence
 from smtplab.servers.hints import Hint, about_name, about_port, about_tls
 from smtplab.servers.likely import Cause, causes
 from smtplab.servers.probes import Probe, Target, permit, probe
@@ -71,6 +72,16 @@ class Endpoint:
         if port and not (port.isascii() and port.isdigit()):
             raise ValueError(f"{text!r}: {port!r} is no port")
         return cls(host.lower().rstrip("."), int(port or 25), protocol.lower(), starttls)
+
+
+def services(evidence: ServerEvidence) -> list[Endpoint]:
+    """The services that were spoken to, for a diagnosis of each."""
+    return [Endpoint(host, port) for host, port in dict.fromkeys((s.host, s.port) for s in evidence.sessions)]
+
+
+def mistakes(domain: str, host: str) -> list[Endpoint]:
+    """What is mistaken most when a program is set up: the name, the port, and how TLS begins."""
+    return [Endpoint(f"smtp.{domain}", 587), Endpoint(host, 25), Endpoint(host, 587, starttls="implicit")]
 
 
 @dataclass(frozen=True)

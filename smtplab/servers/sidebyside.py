@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from smtplab.case import Case
 from smtplab.net import Network
 from smtplab.net.dns import addresses
 from smtplab.net.session import PORTS, Errand, Transcript, converse
@@ -70,6 +71,23 @@ def side_by_side(
     `pause` seconds are given to the delivery. Raises NotAllowed for the host of somebody else.
     """
     return network.run(_talk(network, host, Errand(user=user, secret=secret), sender, recipient, ports, pause))
+
+
+def recorded(case: Case) -> SideBySide:
+    """What a recording holds of it, whoever's mailbox it was; without any, five sessions that are not recorded."""
+    held = case.tape.entries if case.tape else {}
+    told = [(q.target, dict(q.params)) for q in held if q.kind == "session"]
+    sent = next(((t, p) for t, p in told if "message" in p.get("errand", "").split()), ("", {}))
+    host, user = sent[1].get("name", f"mail.{case.domains[0]}"), sent[1].get("user", "postmaster")
+    looked = {p["protocol"]: int(t.rpartition(":")[2]) for t, p in told if p.get("user") == user and p["name"] == host}
+    return side_by_side(
+        case.network,
+        host,
+        user=user,
+        sender=sent[1].get("sender", "").strip("<>"),
+        recipient=sent[1].get("recipient", ""),
+        ports=(int(sent[0].rpartition(":")[2] or 587), looked.get("imap", 143), looked.get("pop3", 110)),
+    )
 
 
 async def _talk(
