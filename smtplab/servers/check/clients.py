@@ -18,12 +18,14 @@ def check(evidence: ServerEvidence) -> Iterator[Finding]:
     pairs = reversed(list(zip(evidence.sessions, evidence.offers, strict=True)))
     known = {(s.host, s.port): (s, o) for s, o in pairs}
     serves = any(s.port != 25 for s in evidence.sessions)
+    # Users have addresses in one of the domains; the others need no pointers.
+    if serves and evidence.clients and not any(c.pointers or c.unknown for c in evidence.clients):
+        domain = evidence.clients[0].domain
+        seen = (f"DNS SRV of {domain}", f"autoconfig of {domain}")
+        yield Finding("servers.client.none", domain, seen, domain=domain)
     for client in evidence.clients:
         for pointer in client.pointers:
             yield from _pointer(pointer, *known.get((pointer.host, pointer.port), (None, None)))
-        if not client.pointers and not client.unknown and serves:
-            seen = (f"DNS SRV of {client.domain}", f"autoconfig of {client.domain}")
-            yield Finding("servers.client.none", client.domain, seen, domain=client.domain)
         real = [(what, why) for what, why in client.unknown if why != "not recorded"]
         if not client.pointers and real:
             yield Finding("servers.client.unknown", client.domain, (real[0][0],), domain=client.domain, why=real[0][1])
