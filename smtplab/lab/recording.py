@@ -75,5 +75,7 @@ def demonstrate(lab: Lab, case: Case) -> None:
     host, domain = f"mail.{lab.world.domain}", lab.world.domain
     user, secret = next(reversed(lab.world.users.items()))
     address = f"{user}@{domain}"
+    # POP3 fetches the first message: the story's own mail must not stand before this one.
+    shutil.rmtree(lab.maildir(user), ignore_errors=True)
     servers.side_by_side(network, host, user=user, secret=secret, sender=address, recipient=address, pause=6)
     servers.diagnose_all(servers.mistakes(domain, host), network=network)

@@ -88,6 +88,19 @@ def test_a_recording_takes_the_authority_and_the_configuration_of_the_servers_al
     assert "BEGIN CERTIFICATE" in (case / "sources" / "lab-ca.pem").read_text()
 
 
+@pytest.mark.servers
+@pytest.mark.xdist_group("lab")
+def test_one_message_was_sent_read_and_taken_and_no_password_is_on_the_tape(case) -> None:
+    address = "support@meridian.example"
+    with Case.open(case, recording="20261116T060000Z-before") as opened:
+        shown = servers.side_by_side(
+            opened.network, "mail.meridian.example", user="support", sender=address, recipient=address
+        )
+    assert shown.mailbox()["messages"].tolist() == [1, 1, 0]
+    assert "\\Seen" in shown.mailbox()["flags"][1]
+    assert not any("lab-support" in tape.read_text() for tape in (case / "tape").iterdir())
+
+
 def test_a_folder_that_holds_no_case_is_refused_before_anything_starts(tmp_path) -> None:
     with pytest.raises(CaseError, match=r"no case\.toml"):
         record(tmp_path)
