@@ -92,7 +92,7 @@ def reasons_by_address(evidence: LogEvidence) -> go.Figure:
         return theme.missing("Nothing was lost", "No outcome of the logs and events is lost or late.")
     why = rows["reason"].map(replies.words, na_action="ignore").fillna("late, then accepted")
     rows = rows.assign(address=rows["source_ip"].fillna("unknown"), why=why)
-    reasons = _top(rows["why"], 8)
+    reasons = _top(rows["why"], 7)
     rows["why"] = rows["why"].where(rows["why"].isin(reasons), "other")
     counts = rows.groupby(["address", "why"]).size().unstack(fill_value=0)
     figure = go.Figure()

@@ -42,7 +42,7 @@ _SHARES = ("share", "aligned")
 _BREAK = re.compile(r"(?<=[._/@:+-])(?=\w)")
 _HERE = "\ufdd0"
 """A mark that no text holds (Unicode noncharacter)."""
-_LONG = 16
+_LONG = 12
 """Characters of a word beyond which it may break at its dots and slashes."""
 _TRUTH = {"True": "yes", "False": "no"}
 _ABSENT = {"NaN", "NaT", "<NA>"}
