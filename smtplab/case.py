@@ -237,8 +237,7 @@ class Case:
         for folder in self._cache_folders():
             with suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-                for old in folder.glob(f"{stem.rpartition('-')[0]}-*"):
-                    old.unlink(missing_ok=True)
+                _forget(folder, stem.rpartition("-")[0])
                 for name, table in tables.items():
                     beside = folder / f".{stem}.{name}.{os.getpid()}"
                     table.to_parquet(beside, compression="zstd")
@@ -250,6 +249,14 @@ class Case:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         unique = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
         return [self.path / "cache", home / "smtplab" / unique]
+
+
+def _forget(folder: Path, key: str) -> None:
+    """Leave the newest tables of a key: a comparison reads the same sources at two times."""
+    newest = sorted(folder.glob(f"{key}-*.done"), key=lambda p: p.stat().st_mtime_ns)[-1:]
+    for old in folder.glob(f"{key}-*"):
+        if not any(old.name.startswith(f"{kept.stem}.") for kept in newest):
+            old.unlink(missing_ok=True)
 
 
 def _unusable(path: Path, kind: str) -> str:

@@ -198,5 +198,23 @@ def test_the_cache_answers_until_a_source_changes(folder: Path) -> None:
     assert len(calls) == 2
 
 
+def test_the_cache_serves_two_readers_of_the_same_sources_and_forgets_the_third(folder: Path) -> None:
+    log = folder / "sources" / "logs" / "mail.log"
+    log.write_text("one")
+    built: list[str] = []
+
+    def read(options: str) -> None:
+        def build() -> dict[str, pd.DataFrame]:
+            built.append(options)
+            return {"t": pd.DataFrame({"a": [options]})}
+
+        assert Case.open(folder).cached("logs", [log], build, options)["t"]["a"].tolist() == [options]
+
+    for options in ("before", "after", "before", "after", "third", "after", "before"):
+        read(options)
+    assert built == ["before", "after", "third", "before"]
+    assert len(list((folder / "cache").glob("*.done"))) == 2
+
+
 def test_every_error_of_ours_is_one_readable_line() -> None:
     assert str(SmtplabError("it broke", where="a.log:3", do="Mend it")) == "a.log:3: it broke. Mend it"

@@ -118,17 +118,18 @@ def compare(
 
     opened = []
     for text in (before, after):
-        path, _, recording = text.partition(":")
+        path, _, recording = (text, "", "") if Path(text).exists() else text.partition(":")
         opened.append(Case.open(path, recording=recording or None))
     from smtplab.comparison import compare as compared
 
     result = compared(*opened)
     if not json and not output:
         print(result)
-    show(result.frame(), json, output)
-    if not json and not output and len(result.records):
-        print("\nAnswers that differ:")
-        show(result.records.head(40), False, None)
+    show(result.frame(), json, output, ["change", "severity", "title", "what", "answers"])
+    others = result.others()
+    if not json and not output and len(others):
+        print(f"\nOther answers that differ{f' (40 of {len(others)})' if len(others) > 40 else ''}:")
+        show(others.head(40), False, None)
 
 
 @app.command(

@@ -94,7 +94,7 @@ def table(frame: pd.DataFrame) -> None:
         table.add_column(str(name), overflow="fold")
     for row in frame.astype("object").where(frame.notna(), "").itertuples(index=False, name=None):
         # Text, not markup, and no control characters: evidence must not drive the terminal.
-        table.add_row(*(Text(one_line(str(v))) for v in row))
+        table.add_row(*(Text("\n".join(map(one_line, str(v).split("\n")))) for v in row))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
