@@ -7,6 +7,7 @@ smtplab.domains.examine_domain(Network.without_case(), "example.org")
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,18 +105,22 @@ def verdict(row: Mapping[str, Any]) -> dict[str, str]:
         "domain": row["domain"],
         "spf": _word(found, "spf.", "unknown"),
         "dkim": _word(found, "dkim.", "not asked"),
-        "dmarc": row["dmarc"]["policy"] or "record missing",
+        "dmarc": row["dmarc"]["policy"] or "missing",
         "mx": "no such domain" if row["exists"] is False else _word(found, "names.mx.", "unknown"),
     }
     worst = found[0]["severity"] if found else Severity.INFO
-    # What nobody knows is not fine.
-    hidden = worst in (Severity.INFO, Severity.OK) and "unknown" in said.values()
-    return {**said, "worst": "unknown" if hidden else worst}
+    if worst in (Severity.INFO, Severity.OK) and not _answered(said):
+        # What nobody knows is not fine.
+        worst = "unknown"
+    return {**said, "worst": worst}
 
 
 def known(row: Mapping[str, Any]) -> bool:
     """Whether SPF, DMARC and MX of such an object are all known."""
-    said = verdict(row)
+    return _answered(verdict(row))
+
+
+def _answered(said: Mapping[str, str]) -> bool:
     return "unknown" not in (said["spf"], said["dmarc"], said["mx"])
 
 
@@ -126,7 +131,9 @@ def _word(findings: Sequence[Mapping[str, Any]], prefix: str, otherwise: str) ->
         return otherwise
     if own[0]["severity"] in (Severity.INFO, Severity.OK) and own[-1]["severity"] == Severity.OK:
         return "ok"
-    return str(own[0]["code"]).removeprefix(prefix).replace(".", " ").replace("_", " ")
+    code = str(own[0]["code"]).removeprefix(prefix)
+    # The column says already what it is about.
+    return re.sub(r"^(record|key|selectors)\.", "", code).replace(".", " ").replace("_", " ")
 
 
 def examine_domain(
