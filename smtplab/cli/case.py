@@ -33,7 +33,8 @@ def report(
     from smtplab.publish.run import run
 
     output = output or Path("reports") / f"{case.resolve().name}.html"
-    result = run(case, output, progress=bar() if sys.stderr.isatty() else None)
+    with bar("examine") as tell:
+        result = run(case, output, progress=tell)
     print(f"\n{result.path}")
     for finding in result.findings[:5]:
         print(f"  {finding.severity:9} {one_line(finding.title)}")
@@ -58,14 +59,19 @@ def collect(
     """Ask DNS and servers, within what case.toml allows, and record the answers."""
     from smtplab.case import Case
 
-    with Case.open(case, live=True, resume=resume, resolver=resolver) as opened:
-        from smtplab.examination import examine
+    with bar("asking") as tell:
+        progress = (lambda done, total: tell("asking", done, total)) if tell else None
+        opened = Case.open(case, live=True, resume=resume, resolver=resolver, progress=progress)
+        try:
+            with opened:
+                from smtplab.examination import examine
 
-        exam = examine(opened)
-        count = len(exam.findings)
-        used = opened.network.connections_used()
-        recorder = opened.network.recorder
-    print(f"{recorder.target if recorder else case}: {count} findings, {sum(used.values())} connections")
+                count = len(examine(opened).findings)
+        except KeyboardInterrupt:
+            print(f"Interrupted. To go on: smtplab collect {quote(str(case))} --resume", file=sys.stderr)
+            raise
+    recorder, used = opened.network.recorder, sum(opened.network.connections_used().values())
+    print(f"{recorder.target if recorder else case}: {count} findings, {used} connections")
 
 
 @app.command(epilog="Example: smtplab findings data/cases/meridian --json")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,21 +36,23 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines")]
 Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html", callback=known)]
 
 
-def bar() -> Any:
-    """A progress bar on standard error."""
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A progress bar on standard error, where that is a terminal: gives what takes step, done and total."""
+    if not sys.stderr.isatty():
+        yield None
+        return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    progress = Progress(console=Console(stderr=True), transient=False)
-    progress.start()
-    task = progress.add_task("report", total=None)
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
+        task = progress.add_task(what, total=None)
 
-    def tell(step: str, done: int, total: int) -> None:
-        progress.update(task, description=step, completed=done, total=total)
-        if done == total:
-            progress.stop()
+        def tell(step: str, done: int, total: int) -> None:
+            progress.update(task, description=step, completed=done, total=total)
 
-    return tell
+        yield tell
 
 
 def show_findings(found: Findings, json: bool, output: Path | None) -> None:
