@@ -105,7 +105,7 @@ def verdict(row: Mapping[str, Any]) -> dict[str, str]:
         "domain": row["domain"],
         "spf": _word(found, "spf.", "unknown"),
         "dkim": _word(found, "dkim.", "not asked"),
-        "dmarc": row["dmarc"]["policy"] or "missing",
+        "dmarc": row["dmarc"]["policy"] or _word(found, "dmarc.", "missing"),
         "mx": "no such domain" if row["exists"] is False else _word(found, "names.mx.", "unknown"),
     }
     worst = found[0]["severity"] if found else Severity.INFO

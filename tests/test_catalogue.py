@@ -23,9 +23,8 @@ def raised_in_the_source() -> set[str]:
             name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
             if name == "Finding":
                 first = node.args[0] if node.args else None
-                if isinstance(first, ast.Name | ast.Attribute):
-                    # A table names the code: one of this module, or the data file below.
-                    codes |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)} & set(catalogue())
+                if isinstance(first, ast.Attribute) and first.attr == "code":
+                    # A rule of the data file below names the code.
                     continue
                 if isinstance(first, ast.Name):
                     codes |= named_in_a_table(tree, first.id)

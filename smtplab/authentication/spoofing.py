@@ -232,11 +232,10 @@ def _published(record: DmarcRecord, **tags: str) -> str:
 
 
 def _first(target: Target) -> str:
-    """A record where none governs: watched first for what sends, closed at once for what does not exist."""
+    """A record where none governs, the same one for all names that it decides about: only one can be published."""
     own = target.kind in (Kind.DOMAIN, Kind.PARENT)
     name = target.name if own else organization(target.name)
-    tags = "p=quarantine; np=reject" if own else "p=none; sp=quarantine; np=reject"
-    return f'_dmarc.{name}. TXT "v=DMARC1; {tags}; rua=mailto:dmarc@{name}"'
+    return f'_dmarc.{name}. TXT "v=DMARC1; p=quarantine; np=reject; rua=mailto:dmarc@{name}"'
 
 
 def _closed(door: Target) -> str:

@@ -120,6 +120,7 @@ def _mismatch(out: OutboundAddress, seen: tuple[str, ...]) -> Finding:
         ptr=out.names[0] if out.names else "none",
         forward=forward,
         name=out.helo or "the host's name",
+        rtype="AAAA" if ":" in out.address else "A",
     )
 
 

@@ -69,7 +69,7 @@ def test_each_record_raises_its_codes_and_no_other(text: str, expected: set[str]
 # records by name, author domain, codes: what depends on more than one record
 TREES: list[tuple[dict[str, str | list[str]], str, set[str]]] = [
     ({}, "x.corp.example", {"record.missing"}),
-    ({"corp.example": ["p=reject", "p=none"]}, "corp.example", {"record.multiple", "record.missing", "disputed"}),
+    ({"corp.example": ["p=reject", "p=none"]}, "corp.example", {"record.multiple", "disputed"}),
     ({"x.corp.example": ["p=reject", "p=none"], "corp.example": f"p=reject; {RUA}"}, "x.corp.example", {"record.multiple", "ok", "disputed", "standards.differ"}),
     ({"corp.example": f"p=reject; {RUA}"}, "x.corp.example", {"ok", "disputed"}),
     # To RFC 9989 corp.example is then another organization, which must agree to take reports: RFC 9990 section 4.
@@ -104,6 +104,36 @@ def test_what_was_said_of_one_domain_is_not_said_of_the_next() -> None:
     assert codes(Findings(again)) == {"disputed"}
 
 
+# the record, the one proposed, what the title and the reason say
+OPEN = [
+    (
+        "p=none; rua=mailto:a@x.example,mailto:b@x.example; adkim=s",
+        "p=quarantine; sp=quarantine; np=reject; rua=mailto:a@x.example,mailto:b@x.example; adkim=s",
+        ("asks for nothing (", "do not exist (neither sp nor np is set)."),
+    ),
+    (
+        "p=none; sp=reject; pct=50; t=y",
+        "p=quarantine; sp=reject; np=reject",
+        ("nothing for the domain itself (", "all of them are protected."),
+    ),
+    (
+        "p=none; np=reject",
+        "p=quarantine; sp=quarantine; np=reject",
+        ("nothing for the domain itself (", "those that do not exist are protected."),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "proposed", "words"), OPEN)
+def test_the_step_up_from_p_none_makes_nothing_milder_and_drops_no_tag(
+    text: str, proposed: str, words: tuple[str, str]
+) -> None:
+    (one,) = Findings(judge(found({"corp.example": text}, "corp.example"))).of("dmarc.policy.none")
+    assert one.record == f'_dmarc.corp.example. TXT "v=DMARC1; {proposed}"'
+    assert words[0] in one.title
+    assert words[1] in one.why
+
+
 def test_both_readings_of_a_disputed_case_are_told() -> None:
     (one,) = Findings(judge(found({"corp.example": "p=reject; t=y"}, "corp.example"))).of("dmarc.disputed")
     assert "one step down" in one.why
@@ -128,7 +158,7 @@ def test_a_record_that_is_none_is_explained_and_mended(text: str, problem: str, 
     (one,) = made.of("dmarc.record.ignored")
     assert problem in one.title
     assert one.record == f'_dmarc.corp.example. TXT "{mended}"'
-    assert codes(made) == {"record.ignored", "record.missing"}
+    assert codes(made) == {"record.ignored"}
 
 
 MENDED = [

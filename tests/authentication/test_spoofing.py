@@ -80,6 +80,11 @@ def test_publishing_the_record_proposed_makes_forgery_fare_worse(record: str) ->
             assert after.walked is R
 
 
+def test_where_no_record_governs_one_record_is_proposed_for_all_names() -> None:
+    changes = {f.change for f in forged(zone(), AUTHOR).values() if f.kind is not Kind.LOOKALIKE}
+    assert changes == {'_dmarc.corp.example. TXT "v=DMARC1; p=quarantine; np=reject; rua=mailto:dmarc@corp.example"'}
+
+
 def test_a_look_alike_is_another_domain_and_is_not_asked_for() -> None:
     row = forged(zone("p=reject"))[LOOKALIKE]
     assert (row.walked, row.listed, row.spf, row.change) == (Fate.OUTSIDE, Fate.OUTSIDE, "not asked", "")

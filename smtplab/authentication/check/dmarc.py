@@ -46,7 +46,9 @@ def judge(found: Dmarc, told: set[str] | None = None) -> Iterator[Finding]:
         if step.meant and new(f"ignored {step.name}"):
             yield from dmarc_record.ignored(step)
     if found.state is State.ABSENT or (record and record.psd == "y" and record.domain != found.domain):
-        if new(f"missing {found.org_psl}"):
+        # What stands there and does not count is told above; a second record beside it would mend nothing.
+        spoiled = any(s.count > 1 or s.meant for s in found.steps if s.name == found.org_psl)
+        if not spoiled and new(f"missing {found.org_psl}"):
             seen = (f"DNS TXT _dmarc.{found.org_psl}",)
             yield Finding("dmarc.record.missing", found.org_psl, seen, domain=found.org_psl)
     elif record and new(f"record {at}"):
@@ -79,8 +81,8 @@ def _policy(found: Dmarc, record: DmarcRecord) -> Iterator[Finding]:
             **facts,
             sp=str(record.sp),
             np=str(record.np),
-            explicit=sorted(record.explicit & {"sp", "np"}) or ["neither sp nor np is set"],
-            rua=f"; rua=mailto:{record.rua[0]}" if record.rua else "",
+            **_spared(record),
+            mended=_stricter(record),
             author_domains=[name],
         )
         return
@@ -94,6 +96,21 @@ def _policy(found: Dmarc, record: DmarcRecord) -> Iterator[Finding]:
     if not weak and not record.testing and record.pct == 100:
         what = "the domain and its subdomains" if whole else "the domain"
         yield Finding("dmarc.ok", name, seen, **facts, what=what)
+
+
+def _spared(record: DmarcRecord) -> dict[str, str]:
+    """Whom p=none leaves open, in words: sp and np may protect the subdomains all the same."""
+    if record.np is Policy.NONE:
+        explicit = ", ".join(sorted(record.explicit & {"sp", "np"})) or "neither sp nor np is set"
+        return {"whom": "", "below": f", also from subdomains that do not exist ({explicit})"}
+    covered = "those that do not exist" if record.sp is Policy.NONE else "all of them"
+    return {"whom": " for the domain itself", "below": f"; of its subdomains, {covered} are protected"}
+
+
+def _stricter(record: DmarcRecord) -> str:
+    """The next step for the domain; what sp asks for already is not made milder, and all other tags are kept."""
+    sp = Policy.REJECT if record.sp is Policy.REJECT else Policy.QUARANTINE
+    return record.changed(p=str(Policy.QUARANTINE), sp=str(sp), np=str(Policy.REJECT), t="", pct="")
 
 
 def _reports(found: Dmarc, record: DmarcRecord) -> Iterator[Finding]:
