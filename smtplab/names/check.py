@@ -129,6 +129,9 @@ def _helo(out: OutboundAddress, seen: tuple[str, ...]) -> Iterator[Finding]:
     if out.helo_fault:
         name = out.names[0] if out.confirmed else "HOST.YOUR-DOMAIN"
         yield Finding("names.helo.invalid", out.address, seen, **facts, what=out.helo_fault, name=name)
+    elif out.helo and out.greets is None:
+        what = f"Whether {out.helo}, with which {out.address} greets, leads to it"
+        yield Finding("names.unknown", out.address, seen, what=what, why=f"The addresses of {out.helo} are not known")
     elif out.helo_elsewhere:
         yield Finding("names.helo.elsewhere", out.address, seen, **facts, greets=list(out.greets or ()))
     elif out.confirmed and out.helo and out.helo not in out.names:

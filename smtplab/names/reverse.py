@@ -28,7 +28,7 @@ class OutboundAddress:
     """An address our mail leaves from: its PTR names and what each resolves to; `ptr` may be unknown.
 
     `helo` is the name it greets with, `greets` the addresses that name has (None: not known or not asked), `seen`
-    where the address comes from.
+    where the address comes from, `unclear` the PTR names of which one of the two address questions has no answer.
     """
 
     address: str
@@ -38,6 +38,7 @@ class OutboundAddress:
     helo: str = ""
     greets: tuple[str, ...] | None = None
     seen: str = ""
+    unclear: tuple[str, ...] = ()
 
     @property
     def confirmed(self) -> bool:
@@ -51,8 +52,8 @@ class OutboundAddress:
 
     @property
     def stray(self) -> list[str]:
-        """Reverse names that do not lead back to it."""
-        return [name for name, ips in self.forward if not _among(self.address, ips)]
+        """Reverse names that do not lead back to it, for certain."""
+        return [name for name, ips in self.forward if name not in self.unclear and not _among(self.address, ips)]
 
     @property
     def generic(self) -> str:
@@ -121,12 +122,17 @@ async def collect(network: Network, address: str, helo: str = "", seen: str = ""
     for _, a, aaaa in answers:
         unknown = unknown or "; ".join(dict.fromkeys(x.why for x in (a, aaaa) if x.state is State.UNKNOWN))
     forward = tuple((name, tuple(ips)) for name, (ips, _, _) in zip(names, answers, strict=True))
-    return OutboundAddress(address, ptr, forward, unknown, helo, await _greets(network, helo), seen)
+    unclear = tuple(n for n, (_, *both) in zip(names, answers, strict=True) if _silent(*both))
+    return OutboundAddress(address, ptr, forward, unknown, helo, await _greets(network, address, helo), seen, unclear)
 
 
-async def _greets(network: Network, helo: str) -> tuple[str, ...] | None:
+async def _greets(network: Network, address: str, helo: str) -> tuple[str, ...] | None:
+    """All addresses of the name, or as many as show that ours is among them."""
     if not helo or is_address(helo):
         return None
-    ips, a, aaaa = await addresses(network, helo)
-    known = ips or (a.absent and aaaa.absent)
-    return tuple(ips) if known else None
+    ips, *both = await addresses(network, helo)
+    return tuple(ips) if _among(address, tuple(ips)) or not _silent(*both) else None
+
+
+def _silent(*answers: DnsAnswer) -> bool:
+    return any(a.state is State.UNKNOWN for a in answers)

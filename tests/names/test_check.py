@@ -9,7 +9,7 @@ import pytest
 from smtplab import inventory, names
 from smtplab.case import Case
 from smtplab.casefile import Host
-from smtplab.findings import Severity
+from smtplab.findings import Finding, Severity
 from smtplab.names import NamesEvidence
 from smtplab.tables import Sighting
 from tests.authentication.dnsserver import Zone, network, serve, txt
@@ -133,6 +133,36 @@ REVERSE: list[tuple[Zone, set[str]]] = [
     ),
     ({PTR: [("PTR", f"{HOST}.")], HOST: [*SOUND, ("AAAA", "2a00::1")]}, FINE),
 ]
+
+
+def outbound(zone: Zone, address: str, helo: str = "") -> list[Finding]:
+    with network(zone, timeout=0.3) as net:
+        hosts = (Host(helo, (address,), ("outbound",)),) if helo else ()
+        seen = inventory.merge([Sighting("outbound", address)])
+        return list(names.check(net.run(names.ask(net, seen, hosts, propagation=False))))
+
+
+def test_an_ipv6_address_is_told_to_get_an_aaaa_record() -> None:
+    (found,) = outbound({}, "2a00::1")
+    assert (found.code, found.record) == ("names.fcrdns.mismatch", "the host's name. AAAA 2a00::1")
+
+
+def test_a_name_whose_addresses_are_not_known_is_not_called_another_hosts() -> None:
+    zone: Zone = {
+        PTR: [("PTR", f"{HOST}."), ("PTR", "shut.example.")],
+        HOST: SOUND,
+        "shut.example": [("*", "SERVFAIL")],
+    }
+    (several,) = [f for f in outbound(zone, OUT) if f.code == "names.ptr.several"]
+    assert several.facts["stray"] == ["none"]
+
+
+@pytest.mark.parametrize("rows", [[("*", "SERVFAIL")], [("AAAA", "2a00::1"), ("*", "SERVFAIL")]])
+def test_a_greeting_of_which_too_little_is_known_is_neither_good_nor_bad(rows: list[tuple[str, str]]) -> None:
+    zone: Zone = {PTR: [("PTR", "x.example.")], "x.example": SOUND, HOST: rows}
+    assert {f.code for f in outbound(zone, OUT, HOST)} == {*FINE, "names.unknown"}
+
+
 LOUD = {"names.fcrdns.mismatch", "names.ptr.generic", "names.helo.invalid", "names.helo.elsewhere"}
 
 
