@@ -20,7 +20,7 @@ from smtplab.authentication.alignment import applied
 from smtplab.authentication.dmarc import Dmarc, Standard
 from smtplab.authentication.dmarc_record import DmarcRecord, Policy
 from smtplab.authentication.owners import organization
-from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_VOIDS, SpfRecord
+from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_VOIDS, SpfRecord, SpfTerm
 from smtplab.net import Network
 from smtplab.net.dns import State
 from smtplab.tables import Inventory
@@ -122,19 +122,26 @@ def _names(domains: Sequence[str], authors: Sequence[str]) -> Mapping[str, Kind]
 
 
 def stranger(record: SpfRecord | None) -> str:
-    """What SPF says to an address that nobody authorised, from the end of the record: RFC 7208 section 2.6."""
+    """What SPF says to an address that nobody authorised: RFC 7208 section 2.6."""
     if record is None or record.state is State.UNKNOWN:
         return "unknown"
     if not record.records:
         return "none"
     if len(record.records) > 1 or record.error or record.lookups > MAX_LOOKUPS or record.voids > MAX_VOIDS:
         return "permerror"
-    # An include whose own record ends in +all matches anyone.
-    if any(t.name == "all" or any(n.endswith("/0") for n in t.networks) for _, t in record.passing()):
-        return "pass"
-    if record.unknown:
-        return "unknown"
-    return {"-all": "fail", "~all": "softfail"}.get(record.all, "neutral")
+    said = _said(record.top)
+    return "unknown" if record.unknown and said != "pass" else said
+
+
+def _said(terms: Sequence[SpfTerm]) -> str:
+    """The result of the first term that matches everyone; an include does, where its own record lets anyone pass."""
+    for term in terms:
+        if term.name == "redirect":
+            return _said(term.inner)
+        whole = term.name == "all" or any(n.endswith("/0") for n in term.networks)
+        if whole or (term.name == "include" and _said(term.inner) == "pass"):
+            return {"+": "pass", "-": "fail", "~": "softfail"}.get(term.qualifier, "neutral")
+    return "neutral"
 
 
 def forgeries(targets: Sequence[Target]) -> tuple[Forgery, ...]:

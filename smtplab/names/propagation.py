@@ -109,7 +109,7 @@ class Zone:
     def versions(self, asked: Asked, places: Iterable[Place]) -> dict[tuple[str, ...], list[Place]]:
         """The different answers to a question, as far as mail is concerned, with who gives each; newest zone first."""
         made: dict[tuple[str, ...], list[Place]] = {}
-        for place in sorted(places, key=lambda p: (p.resolver, -(self.serial(p) or 0))):
+        for place in sorted(places, key=lambda p: (p.resolver, self._ahead(self.serial(p)))):
             answer = self.answer(place, asked)
             if answer.state is not State.UNKNOWN:
                 made.setdefault(matter(answer), []).append(place)
@@ -133,9 +133,12 @@ class Zone:
 
     def stale(self) -> list[str]:
         """Servers whose serial is behind the newest."""
-        serials = self.serials()
-        newest = max(serials.values(), default=0)
-        return [name for name, serial in serials.items() if serial < newest]
+        return [name for name, serial in self.serials().items() if self._ahead(serial)]
+
+    def _ahead(self, serial: int | None) -> int:
+        """How many servers have a newer zone; serials go round after 32 bits (RFC 1982 section 3.2)."""
+        known = self.serials().values()
+        return len(known) + 1 if serial is None else sum(0 < (s - serial) % 2**32 < 2**31 for s in known)
 
     def missing_networks(self) -> list[str]:
         """Networks that SPF authorises by its own terms at one server and not at another."""

@@ -103,6 +103,10 @@ STRANGERS = [
     ("v=spf1 ip4:0.0.0.0/0 -all", "pass"),
     ("v=spf1 include:open.example -all", "pass"),
     ("v=spf1 redirect=open.example", "pass"),
+    # The first term that matches decides, by its own sign: RFC 7208 sections 4.6.2 and 5.2.
+    ("v=spf1 ~include:open.example -all", "softfail"),
+    ("v=spf1 -include:open.example +all", "fail"),
+    ("v=spf1 -ip4:0.0.0.0/0 -ip6:::/0 +all", "fail"),
     ("v=spf1 ip4:300.0.0.1 -all", "permerror"),
     ("v=spf1 include:shut.example -all", "unknown"),
     ("other", "none"),

@@ -287,6 +287,12 @@ answers = st.one_of(
 asked = st.sampled_from([k for k in sound() if k[1] in ("SOA", "TXT", "NS") and k[0].endswith(DOMAIN)])
 
 
+def test_serials_go_round(tmp_path: Path) -> None:
+    tape = sound() | {(DOMAIN, "SOA", NS1): soa(3) | {"aa": True}, (DOMAIN, "SOA", NS2): soa(2**32 - 5) | {"aa": True}}
+    found = one(replay(tmp_path / "case", tape), "names.propagation.serial")
+    assert found.facts["stale"] == ["ns2.corp.example"]
+
+
 @settings(deadline=None)
 @given(st.dictionaries(asked, answers, max_size=8))
 def test_nothing_that_servers_answer_crashes(change: Tape) -> None:
