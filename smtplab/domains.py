@@ -24,6 +24,7 @@ from smtplab.inventory import merge
 from smtplab.names import NamesEvidence
 from smtplab.names.collect import NULL_MX
 from smtplab.net import Network
+from smtplab.net.dns import State
 from smtplab.tables import Sighting
 
 MAX_ADDRESSES = 50
@@ -89,10 +90,11 @@ class DomainReport:
 
 
 def _spf(spf: SpfRecord) -> dict[str, Any]:
+    answered = spf.state is not State.UNKNOWN
     return {
         "record": spf.record or None,
-        "lookups": spf.lookups,
-        "void_lookups": spf.voids,
+        "lookups": spf.lookups if answered else None,
+        "void_lookups": spf.voids if answered else None,
         "all": spf.all or None,
         "state": str(spf.state),
     }

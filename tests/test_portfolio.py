@@ -93,6 +93,7 @@ def test_each_domain_is_reported_once_and_a_dead_one_costs_its_deadline() -> Non
         row = made[f"dead{n}.example"].as_dict()
         assert {row[k]["state"] for k in ("spf", "dmarc", "mx")} == {"unknown"}
         assert {f["severity"] for f in row["findings"]} == {"info"}
+        assert (row["spf"]["lookups"], row["spf"]["void_lookups"]) == (None, None)
 
 
 def test_no_more_are_in_flight_than_allowed_and_none_is_begun_that_nobody_takes() -> None:
