@@ -53,6 +53,8 @@ class Flattened:
     @property
     def risk(self) -> str:
         """What publishing this means."""
+        if not self.records:
+            return "There is no record to rewrite, or it is not known."
         if not self.replaced:
             return "Nothing is written out: no risk."
         whose = ", ".join(self.owners)
@@ -66,6 +68,8 @@ class Flattened:
         return "\n".join(f"{name}. TXT {_strings(text)}" for name, text in self.records)
 
     def __repr__(self) -> str:
+        if not self.records:
+            return f"{self.domain}: {self.risk}"
         head = f"{self.domain}: {self.lookups} look-ups instead of {self.before}"
         return "\n".join([head if self.fits else f"{head}: does not fit", self.zone(), self.risk])
 

@@ -20,7 +20,7 @@ def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
     """Recipients returned, a row a reason, a column a mailbox provider."""
     failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
     if failed.empty:
-        return theme.missing("Nothing came back", "The case holds no bounce.")
+        return theme.missing("No bounce is known", "The case holds no bounce.")
     cells = matrix(evidence).rename(index=replies.words, columns=providers.name)
     total = int(cells.to_numpy().sum())
     worst = cells.stack()
@@ -71,7 +71,9 @@ def over_time(evidence: BounceEvidence) -> go.Figure:
     """Reports a day, by what they are."""
     dated = evidence.messages.dropna(subset=["time"])
     if dated.empty:
-        return theme.missing("Nothing came back", "The case holds no bounce mailbox.")
+        return theme.missing(
+            "No bounce mailbox to read", "The case holds no bounce mailbox; whether mail came back is unknown."
+        )
     days = dated["time"].dt.floor("D")
     every = pd.date_range(days.min(), days.max(), freq="D")
     rule = f"{max(1, -(-len(every) // 300))}D"

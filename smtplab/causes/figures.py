@@ -18,7 +18,7 @@ _LONGEST = 46
 def cost_by_finding(ledger: Ledger) -> go.Figure:
     """Bars of what each finding explains alone and jointly, the unexplained rest last."""
     if not ledger.total:
-        return theme.missing("Nothing failed", f"The evidence holds no {ledger.unit}.")
+        return theme.missing("No failure is known", f"The evidence holds no {ledger.unit}.")
     causes = sorted(ledger.causes, key=lambda c: c.alone + c.joint, reverse=True)[:_SHOWN]
     order = {c.finding: number for number, c in enumerate(ledger.causes, 1)}
     labels = [*(_label(order[c.finding], c.finding) for c in causes), "unexplained"]

@@ -88,6 +88,8 @@ def acceptance_over_time(evidence: LogEvidence) -> go.Figure:
 def reasons_by_address(evidence: LogEvidence) -> go.Figure:
     """Lost and late recipients by our address and the reason of the last reply: one bad address shows as one bar."""
     rows = evidence.outcomes[evidence.outcomes["outcome"].isin(["lost", "late"])]
+    if evidence.outcomes.empty:
+        return theme.missing("No delivery is known", _NONE)
     if rows.empty:
         return theme.missing("Nothing was lost", "No outcome of the logs and events is lost or late.")
     why = rows["reason"].map(replies.words, na_action="ignore").fillna("late, then accepted")

@@ -131,7 +131,9 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         e, failed = self.endpoint, self.failed
-        how = f"fails at {failed.phase}: {failed.reply}" if failed else "no step failed"
+        blind = next((s for s in self.steps if s.ok is None and s.phase != "certificate"), None)
+        how = f"{blind.phase} unknown ({blind.reply})" if blind else "no step failed"
+        how = f"fails at {failed.phase}: {failed.reply}" if failed else how
         return "\n".join([f"{e.host} port {e.port}: {how}", *(f"  {n}. {c}" for n, c in enumerate(self.causes, 1))])
 
 

@@ -23,6 +23,9 @@ from smtplab.servers.likely import LONGEST, rules
 _STEPS = frozenset({"auth", "mail", "rcpt", "certificate"})
 """Steps whose causes the text alone tells."""
 
+_SIGN_IN = frozenset({432, 454, 500, 530, 534, 535, 538})
+"""Replies to AUTH (RFC 4954 section 6). Any other with an enhanced code speaks of mail, as 550 5.7.26 does."""
+
 
 @dataclass(frozen=True)
 class ErrorText:
@@ -108,7 +111,7 @@ def explain(
     `findings` and `outcomes` (a table with the column reason) of a case add its evidence.
     """
     text = " ".join(text[:LONGEST].split())
-    reply = replies.classify(text, provider=provider or None)
+    reply = _classified(text, provider)
     seen = 0
     if outcomes is not None and reply.reason != "undefined" and "reason" in outcomes:
         seen = int((outcomes["reason"] == reply.reason).sum())
@@ -118,17 +121,30 @@ def explain(
             told = (row.meaning, row.who, row.next, row.id, row.source, row.program)
             return Explanation(text, *told, reply, related, seen)
     related = _explained_by(reply.reason, findings)
+    steps = _STEPS - {"auth"} if reply.enhanced_code and reply.smtp_code not in _SIGN_IN else _STEPS
+    if any(r.id == reply.rule and r.provider for r in replies.rules()):
+        # A provider's own rule knows more than a guess by the words.
+        steps = frozenset()
     for rule in rules():
-        if _STEPS & {*rule.step} and not rule.needs and rule.text is not None and rule.text.search(text):
+        if steps & {*rule.step} and not rule.needs and rule.text is not None and rule.text.search(text):
             check = f"{rule.tell} {rule.fix}"
             return Explanation(text, rule.title, rule.who, check, rule.id, rule.source, "", reply, related, seen)
     if reply.rule:
-        meaning = f"The receiver's reply means: {reply.reason}."
+        meaning = f"The receiver's reply means: {replies.words(reply.reason)}."
         who = "you" if reply.ours or reply.permanent else "the receiver, or you"
         return Explanation(text, meaning, who, reply.advice, reply.rule, "reply rules", "", reply, related, seen)
     nothing = "No rule knows this text."
     advice = "Paste the line with the server's own reply (a code such as 550 5.7.1), or run smtplab server HOST:PORT."
     return Explanation(text, nothing, "unknown", advice, "", "", "", reply, related, seen)
+
+
+def _classified(text: str, provider: str) -> Reply:
+    """The reply; a code that nobody else uses, such as 5.7.515, names its provider."""
+    reply = replies.classify(text, provider=provider or None)
+    if reply.rule or provider:
+        return reply
+    named = (replies.classify(text, provider=name) for name in sorted({r.provider for r in replies.rules()} - {""}))
+    return next((found for found in named if found.rule), reply)
 
 
 def _explained_by(reason: str, findings: Iterable[Finding]) -> Findings:

@@ -127,7 +127,13 @@ def failing_steps(diagnoses: Sequence[Diagnosis]) -> go.Figure:
     figure.update_layout(xaxis={"showgrid": False}, yaxis={"autorange": "reversed", "showgrid": False})
     failed = [(name, d.failed) for name, d in zip(names, diagnoses, strict=True) if d.failed]
     told = "; ".join(f"{name} fails at {step.phase}" for name, step in failed[:3])
-    title = f"{len(failed)} of {len(diagnoses)} fail: {told}" if failed else "Every step is fine at every service"
+    unknown = sum(any(s.ok is None and s.phase != "certificate" for s in d.steps) for d in diagnoses)
+    fine = f"What was seen is fine; {unknown} of {len(diagnoses)} not known to the end" if unknown else ""
+    if unknown == len(diagnoses):
+        fine = "Where it fails could not be determined"
+    title = (
+        f"{len(failed)} of {len(diagnoses)} fail: {told}" if failed else fine or "Every step is fine at every service"
+    )
     alt = "; ".join(
         f"{name}: " + ", ".join(f"{column} {w or 'not reached'}" for (column, _), w in zip(columns, row, strict=True))
         for name, row in zip(names, words, strict=True)

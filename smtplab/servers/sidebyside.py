@@ -93,7 +93,7 @@ def recorded(case: Case) -> SideBySide:
 async def _talk(
     network: Network, host: str, me: Errand, sender: str, recipient: str, ports: tuple[int, int, int], pause: float
 ) -> SideBySide:
-    ips, _, _ = await addresses(network, host)
+    ips, v4, v6 = await addresses(network, host)
     address = ips[0] if ips else ""
     if network.live:
         permit(network.settings, host, ips)
@@ -101,7 +101,7 @@ async def _talk(
     async def session(port: int, errand: Errand) -> Transcript:
         if not address:
             protocol, implicit, _ = PORTS[port]
-            return Transcript(host, "", port, protocol, implicit, why="it has no address")
+            return Transcript(host, "", port, protocol, implicit, why=v4.why or v6.why or "it has no address")
         return await converse(network, host, address, port, None, errand)
 
     def signed_in(label: str) -> Errand:

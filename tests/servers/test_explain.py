@@ -36,6 +36,8 @@ FALLBACKS = [
     ("535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6", "auth-wrong"),
     ("553 5.7.1 <a@x.example>: Sender address rejected: not owned by user b@x.example", "sender-not-allowed"),
     ("550 5.1.1 <x@y.example>: Recipient address rejected: User unknown", "recipient-unknown"),
+    ("550 5.7.26 Unauthenticated email from x.example is not accepted due to domain's DMARC policy", "iana-x.7.26"),
+    ("550 5.7.515 Access denied, sending domain does not meet the required authentication level", "microsoft-5.7.515"),
     ("something that nobody has ever said", ""),
 ]
 
@@ -53,6 +55,12 @@ def test_a_reply_rule_is_the_last_resort() -> None:
     found = explain("452 4.2.2 The email account that you tried to reach is over quota")
     assert found.reply.reason == "mailboxfull"
     assert found.known
+
+
+def test_a_provider_s_own_rule_beats_a_guess_by_the_words() -> None:
+    text = "421 4.7.28 Our system has detected an unusual rate of unsolicited mail"
+    assert explain(text, provider="gmail").rule == "gmail-4.7.28"
+    assert "sign-ins" not in explain(text).meaning
 
 
 def test_a_case_adds_its_evidence() -> None:
