@@ -312,7 +312,8 @@ def domain_name(text: str) -> str:
     except (dns.exception.DNSException, UnicodeError):
         name = ""
     if not _NAME.match(name):
-        raise CaseError(f"{text[:80]!r} is not a domain name")
+        hint = "Leave away what stands before and after the domain, as in example.org" if {"@", "/"} & {*text} else ""
+        raise CaseError(f"{text[:80]!r} is not a domain name", do=hint)
     return name
 
 

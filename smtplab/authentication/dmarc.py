@@ -195,7 +195,7 @@ class Dmarc:
         both = (self.walked, self.listed)
         rows = [
             ("organizational domain", *(d.org or "unknown" for d in both)),
-            ("record at", *(f"_dmarc.{d.record.domain}" if d.record else "none" for d in both)),
+            ("record at", *(f"_dmarc.{d.record.domain}" if d.record else "unknown" if d.why else "none" for d in both)),
             *((f"policy for {k}", *(str(d.policies[i]) for d in both)) for i, k in enumerate(KINDS)),
         ]
         return pd.DataFrame(rows, columns=["question", "RFC 9989", "RFC 7489"])

@@ -92,6 +92,7 @@ def test_what_a_stranger_publishes_does_not_drive_the_terminal() -> None:
     ("words", "piece"),
     [
         (("not a domain",), "not a domain name"),
+        (("a@corp.example",), "Leave away what stands before and after the domain"),
         (("corp.example", "--mode", "1"), "--mode"),
         (("corp.example", "--spf", "corp.example"), "--spf"),
         (("corp.example", "--spf", "corp.example:maybe"), "--spf"),
