@@ -111,7 +111,9 @@ async def collect(network: Network, policy: Dmarc, at: datetime, selector: str =
         if len(records) > 1:
             return replace(found, error=f"{len(records)} records stand at the name, so receivers take none")
         return found if found.error or found.declined else await _fetched(network, found, at)
-    return Bimi(domain, selector, State.ABSENT, forbidden=forbidden)
+    # The organization may hold one; which that is, an unanswered question of the walk hides.
+    state, why = (State.ABSENT, "") if policy.org else (State.UNKNOWN, policy.why)
+    return Bimi(domain, selector, state, why=why, forbidden=forbidden)
 
 
 def _forbidden(policy: Dmarc) -> Iterator[str]:

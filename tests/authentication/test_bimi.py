@@ -126,6 +126,13 @@ def test_what_cannot_be_asked_for_is_unknown() -> None:
     assert (got.state, got.forbidden, codes(got)) == (State.UNKNOWN, None, ["bimi.unknown"])
 
 
+def test_where_the_organization_is_unknown_its_logo_is_too() -> None:
+    names = {f"news.{DOMAIN}": [("A", "192.0.2.1")], f"_dmarc.{DOMAIN}": [("*", "SERVFAIL")]}
+    with network(names, timeout=0.5) as net:
+        got = found(net, f"news.{DOMAIN}")
+    assert (got.state, got.why) == (State.UNKNOWN, f"_dmarc.{DOMAIN}: SERVFAIL")
+
+
 def test_two_records_are_none() -> None:
     two = [("TXT", txt(b"v=BIMI1; l=")), ("TXT", txt(b"v=BIMI1; l=; a="))]
     with network({**zone(None), f"default._bimi.{DOMAIN}": two}, timeout=0.5) as net:
