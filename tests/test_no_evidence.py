@@ -8,7 +8,6 @@ from smtplab import bounces, logs, servers
 from smtplab.authentication import spf_flattened
 from smtplab.case import Case
 from smtplab.causes.figures import cost_by_finding
-from smtplab.cli.case import LONGEST, _around
 from smtplab.examination import Examination, examine
 from smtplab.servers.figures import failing_steps
 
@@ -44,12 +43,3 @@ def test_a_service_that_was_not_asked_is_unknown(empty: tuple[Case, Examination]
 def test_an_unknown_record_has_no_cheaper_form(empty: tuple[Case, Examination]) -> None:
     _, exam = empty
     assert "not known" in repr(spf_flattened(exam.authentication, "example.org"))
-
-
-def test_long_answers_are_shown_where_they_part() -> None:
-    same = "x" * 1_000
-    was, now = _around(f"{same}A{same}", f"{same}B{same}")
-    assert "xA" in was
-    assert "xB" in now
-    assert max(len(was), len(now)) < LONGEST + 10
-    assert _around("a", "b") == ("a", "b")
