@@ -32,6 +32,10 @@ MAX_ADDRESSES = 50
 MAX_TITLE = 1_000
 
 
+UNANSWERED = frozenset({"spf.unknown", "dmarc.unknown", "names.unknown"})
+"""Codes that say that a question got no answer; a worse finding of the same standard hides none of them."""
+
+
 @dataclass(frozen=True)
 class DomainReport:
     """The evidence of one domain and what follows from it."""
@@ -118,8 +122,8 @@ def verdict(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def known(row: Mapping[str, Any]) -> bool:
-    """Whether SPF, DMARC and MX of such an object are all known."""
-    return _answered(verdict(row))
+    """Whether SPF, DMARC and MX of such an object are all known, with everything that they lead to."""
+    return _answered(verdict(row)) and not UNANSWERED & {f["code"] for f in row["findings"]}
 
 
 def _answered(said: Mapping[str, str]) -> bool:

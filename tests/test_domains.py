@@ -157,3 +157,11 @@ def test_a_report_reads_in_a_notebook_and_hostile_records_stay_text() -> None:
     page = made._repr_html_()
     assert "<b>x" not in page
     assert page.count("<table") == 2
+
+
+def test_an_include_without_answer_leaves_a_domain_unknown_whatever_else_is_wrong_with_it() -> None:
+    text = "v=spf1 ptr include:shut.example -all"
+    zone = {**GOOD, DOMAIN: [("TXT", txt(text.encode())), GOOD[DOMAIN][1]], "shut.example": [("*", "SERVFAIL")]}
+    made = report(zone, "s1")
+    assert {"spf.ptr.used", "spf.unknown"} <= {f.code for f in made.findings}
+    assert not made.known
