@@ -5,6 +5,7 @@ Each step runs once, on first use, so that a chapter pays only for what it shows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import pandas as pd
@@ -24,7 +25,7 @@ from smtplab import (
     transport,
 )
 from smtplab.case import Case
-from smtplab.causes import Causes
+from smtplab.causes import Cause, Causes
 from smtplab.findings import Findings
 from smtplab.messages import SignatureEvidence
 from smtplab.tables import Inventory
@@ -138,14 +139,20 @@ class Examination:
         if not ledger.causes:
             return f"{lost}. {found}"
         explained = 1 - ledger.unexplained / ledger.total
-        first = ledger.causes[0].finding
-        return f"{lost}; {explained:.0%} of that is explained. Mend first: {first.title}. {found}"
+        return f"{lost}; {explained:.0%} of that is explained. {_first(ledger.causes)} {found}"
 
     @cached_property
     def problems(self) -> pd.DataFrame:
         """Records that could not be read, of all sources (table problems)."""
         parts = [e.problems for e in (self.logs, self.bounces, self.servers, self.reports, self.messages)]
         return pd.concat(parts, ignore_index=True)
+
+
+def _first(ranked: Sequence[Cause]) -> str:
+    """What to mend first: as many findings of one set as it takes until something is gained for sure."""
+    count = next((i for i, cause in enumerate(ranked, 1) if cause.gain), 1)
+    titles = [c.finding.title for c in ranked[: count if count <= 3 else 1]]
+    return f"Mend first{', together' if len(titles) > 1 else ''}: {'; and '.join(titles)}."
 
 
 def examine(case: Case) -> Examination:

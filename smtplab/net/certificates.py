@@ -240,5 +240,6 @@ def _strict(chain: tuple[bytes, ...], host: str, at: datetime, trust: Path) -> s
         builder = verification.PolicyBuilder().store(verification.Store(anchors)).time(at)
         builder.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
     except (verification.VerificationError, UnsupportedAlgorithm, OSError, ValueError, TypeError) as e:
-        return str(e)[:200] or type(e).__name__
+        # The library adds the certificate it was at, as Python shows it.
+        return str(e).partition(" (encountered processing")[0][:200] or type(e).__name__
     return ""

@@ -43,8 +43,9 @@ class Endpoint:
     starttls: str = "auto"
 
     def __post_init__(self) -> None:
-        if not self.host or not 0 < self.port < 65536:
-            raise ValueError(f"{self.host or 'nothing'}:{self.port} is no host and port")
+        named = self.host and not any(c.isspace() or not c.isprintable() for c in self.host)
+        if not named or not 0 < self.port < 65536:
+            raise ValueError(f"{self.host or 'nothing'!r}:{self.port} is no host and port")
         if self.starttls not in STARTTLS:
             raise ValueError(f"{self.starttls!r} is not one of {', '.join(STARTTLS)}")
         _ = self.like
