@@ -200,7 +200,7 @@ class Finding:
         return hash((self.code, self.subject))
 
     def __repr__(self) -> str:
-        return f"{self.severity}: {self.title} [{self.code}]"
+        return markup.visible(f"{self.severity}: {self.title} [{self.code}]")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as printed by `smtplab findings --json`."""

@@ -268,7 +268,7 @@ def addresses(message: Message, name: str) -> list[str]:
     """The addresses of a header field, domains in lower case; what is no address is left out."""
     try:
         pairs = getaddresses([str(v)[:MAX_HEADER] for v in (message.get_all(name) or [])[:20]])
-    except (ValueError, TypeError, IndexError, AttributeError):
+    except (ValueError, TypeError, IndexError, AttributeError, RecursionError):
         return []
     return [a for _, raw in pairs if (a := address(raw))]
 

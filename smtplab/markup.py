@@ -6,10 +6,11 @@ No script and no style sheet, so that a chapter's output is the same at each run
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as _escaped
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,20 @@ _LONGEST_WORDING = 4_000
 _CAPTION = "caption-side:top;text-align:left"
 _TOP = "vertical-align:top"
 _LEFT = f"text-align:left;{_TOP}"
+
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows (Unicode Bidi_Control)."""
+
+
+def visible(text: str) -> str:
+    """A stranger's text, in which nothing drives a terminal or turns a line around."""
+    return _HIDDEN.sub("\ufffd", text)
+
+
+def escape(text: str) -> str:
+    """The same as HTML."""
+    return _escaped(visible(text))
 
 
 def badge(severity: str) -> str:
@@ -122,7 +137,7 @@ class Shown:
     caption: str | None = None
 
     def __repr__(self) -> str:
-        return str(self.frame.to_string(index=False, max_colwidth=_LONGEST, max_rows=60))
+        return visible(self.frame.to_string(index=False, max_colwidth=_LONGEST, max_rows=60))
 
     def _repr_html_(self) -> str:
         return frame_table(self.frame, self.caption)

@@ -165,6 +165,8 @@ class Rows:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Rows:
+        if self.target.is_dir():
+            raise SmtplabError("is a folder", where=self.target, do="Name a file")
         if self.target.suffix == ".jsonl" and self.target.is_file():
             self._index(self.target)
         whole = self._index(self.part) if self.part.is_file() else 0

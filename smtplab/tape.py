@@ -9,6 +9,7 @@ one rename. A `.part` left behind by an interrupted run can be resumed.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from smtplab.answers import wrong
 from smtplab.errors import TapeError
 
 VERSION = 1
 MAX_LINE = 4 * 1024 * 1024
+YEARS = range(1970, 2200)
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading a damaged line raises."""
 
 
 @dataclass(frozen=True, order=True)
@@ -59,16 +64,18 @@ class Entry:
 
     @classmethod
     def parse(cls, line: str) -> Entry:
-        """The answer of a line; raises ValueError, KeyError or TypeError on a damaged one."""
+        """The answer of a line; raises one of DAMAGE on a damaged one."""
         raw = json.loads(line)
         kind, target, params = raw["ask"]
         if not isinstance(raw.get("value", {}), dict) or not ("value" in raw or isinstance(raw["unknown"], str)):
             raise ValueError("neither a value nor a reason")
         question = Question.of(str(kind), str(target), {str(k): str(v) for k, v in params.items()})
-        at = datetime.fromisoformat(raw["at"])
-        if at.tzinfo is None:
-            raise ValueError("a time without a zone")
-        return cls(question, at, float(raw["ms"]), raw.get("value"), raw.get("unknown"))
+        if "value" in raw and (found := wrong(question.kind, dict(question.params).get("rtype", ""), raw["value"])):
+            raise ValueError(found)
+        ms = float(raw["ms"])
+        if not math.isfinite(ms):
+            raise ValueError("ms is no number")
+        return cls(question, _moment(raw["at"]), ms, raw.get("value"), raw.get("unknown"))
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Tape:
                 else:
                     entry = Entry.parse(line)
                     entries[entry.question] = entry
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+        except DAMAGE as e:
             if not partial:
                 raise TapeError(
                     f"line {number} is damaged ({e}); {len(entries)} answers before it can still be used",
@@ -150,6 +157,16 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, "\x00"
 
 
+def _moment(text: str) -> datetime:
+    """A time with its zone, of a year that can be reckoned with."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    if at.year not in YEARS:
+        raise ValueError(f"the year {at.year}")
+    return at
+
+
 def _header(line: str, path: Path) -> dict[str, Any]:
     header = json.loads(line)
     version = header["tape"]
@@ -159,8 +176,7 @@ def _header(line: str, path: Path) -> dict[str, Any]:
             where=path.name,
             do="Upgrade smtplab to open it",
         )
-    if datetime.fromisoformat(header["started"]).tzinfo is None:
-        raise ValueError("a start without a zone")
+    _moment(header["started"])
     return dict(header)
 
 

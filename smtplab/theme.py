@@ -15,6 +15,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from smtplab.markup import visible
+
 ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         # role: (light, dark)
@@ -160,7 +162,7 @@ def missing(title: str, what: str) -> go.Figure:
 
 def _plain(text: str) -> str:
     """Evidence in a title or label is text: plotly would read tags in it. Line breaks are kept."""
-    return escape(text, quote=False).replace("&lt;br&gt;", "<br>")
+    return escape(visible(text), quote=False).replace("&lt;br&gt;", "<br>")
 
 
 def _escape(figure: go.Figure) -> None:

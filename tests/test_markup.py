@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from smtplab import markup
+from smtplab.findings import Finding
 
 HOSTILE = "<script>alert('x')</script>"
 FINDING = {
@@ -77,3 +78,20 @@ def test_rows_beyond_the_limit_are_counted() -> None:
     html = markup.frame_table(pd.DataFrame({"n": range(10)}), caption="<ten>", limit=4)
     assert "and 6 more rows" in html
     assert "&lt;ten&gt;" in html
+
+
+@pytest.mark.parametrize("hidden", ["\x1b", "\x00", "\x9b", "\u202e", "\u2066", "\u200f"])
+def test_nothing_in_a_strangers_text_drives_a_terminal_or_turns_a_line(hidden: str) -> None:
+    finding = {**FINDING, "title": f"a{hidden}b", "record": f"c{hidden}d"}
+    frame = pd.DataFrame({"x": [f"e{hidden}f"]})
+    made = [markup.findings_table([finding]), markup.frame_table(frame), repr(markup.show(frame))]
+    assert not any(hidden in text for text in made)
+    assert "a\ufffdb" in made[0]
+    assert "c\ufffdd" in made[0]
+    assert "e\ufffdf" in made[1]
+    told = Finding("spf.record.missing", f"a{hidden}b.example", domain=f"a{hidden}b.example")
+    assert hidden not in repr(told)
+
+
+def test_lines_of_a_record_stay_lines() -> None:
+    assert markup.visible("a\n\tb\u200dc") == "a\n\tb\u200dc"

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtplab import portfolio
+from smtplab.errors import SmtplabError
 from smtplab.net import Network
 from smtplab.portfolio import Names, Rows
 from tests.authentication.dnsserver import Zone, network, serve, txt
@@ -304,3 +305,9 @@ def test_a_terminal_sees_a_bar_while_a_pipe_gets_every_line() -> None:
     assert len([json.loads(line) for line in out.splitlines()]) == 20
     assert "20/20" in shown
     assert "domain" not in shown.replace("domains", "")
+
+
+def test_a_folder_is_refused_as_output_before_anything_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(SmtplabError, match="is a folder"), Rows(tmp_path):
+        pass
+    assert not list(tmp_path.parent.glob("*.part"))

@@ -90,3 +90,90 @@ def test_every_line_of_a_tape_is_json(tmp_path: Path) -> None:
     with Recorder(tmp_path, started=AT, vantage="test") as tape:
         tape.put(entry("a.example", {"text": "line\nbreak \u2028 and \x00"}))
     assert [json.loads(line) for line in tape.target.read_text().splitlines()]
+
+
+SOUND: dict[str, tuple[dict[str, str], dict[str, object]]] = {
+    "dns": ({"rtype": "MX"}, {"rcode": "NOERROR", "records": ["10 mx.example"], "ttl": 300, "ad": True}),
+    "session": (
+        {},
+        {
+            "steps": [{"phase": "greeting", "sent": "", "reply": ["220 x"], "ms": 1.5}],
+            "tls": {"version": "TLSv1.3", "cipher": "c", "group": "", "chain": ["MAA="]},
+            "ended": "",
+        },
+    ),
+    "tls": ({}, {"accepted": True, "cipher": "c", "group": ""}),
+    "port": ({}, {"state": "open"}),
+    "https": ({}, {"status": 200, "body": "", "type": "", "tls": None}),
+    "probe": ({}, {"rows": [{"variant": "", "verdict": "closed", "said": ""}]}),
+    "dnssec": ({}, {"message": "MAA="}),
+}
+WRONG = [
+    ("dns", "records", "10 mx.example"),
+    ("dns", "records", [None]),
+    ("dns", "records", ["mx.example"]),
+    ("dns", "records", ["\u00b2 mx.example"]),
+    ("dns", "strings", ["text"]),
+    ("dns", "ttl", "300"),
+    ("dns", "ttl", -1),
+    ("dns", "ttl", 10**30),
+    ("dns", "ttl", True),
+    ("session", "steps", [{}]),
+    ("session", "steps", [{"phase": "greeting", "sent": "", "reply": "220", "ms": 1}]),
+    ("session", "steps", [{"phase": "greeting", "sent": "", "reply": [], "ms": float("nan")}]),
+    ("session", "tls", {"version": "TLSv1.3"}),
+    ("session", "tls", {"version": "", "cipher": "", "group": "", "chain": ["\u00e9"]}),
+    ("tls", "accepted", None),
+    ("port", "state", 1),
+    ("https", "status", [200]),
+    ("https", "tls", [1]),
+    ("probe", "rows", [[]]),
+    ("dnssec", "message", 5),
+]
+
+
+def taped(folder: Path, kind: str, value: dict[str, object]) -> Path:
+    params, _ = SOUND[kind]
+    with Recorder(folder, started=AT, vantage="test") as tape:
+        tape.put(Entry(Question.of(kind, "a.example", params), AT, 1.5, value))
+    return tape.target
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_an_answer_of_each_kind_is_read(tmp_path: Path, kind: str) -> None:
+    (entry,) = Tape.load(taped(tmp_path, kind, SOUND[kind][1])).entries.values()
+    assert entry.value == SOUND[kind][1]
+
+
+@pytest.mark.parametrize(("kind", "key", "value"), WRONG)
+def test_an_answer_that_has_not_its_shape_is_damage(tmp_path: Path, kind: str, key: str, value: object) -> None:
+    with pytest.raises(TapeError, match="line 2 is damaged"):
+        Tape.load(taped(tmp_path, kind, {**SOUND[kind][1], key: value}))
+
+
+def test_an_address_record_holds_an_address(tmp_path: Path) -> None:
+    with Recorder(tmp_path, started=AT, vantage="test") as tape:
+        tape.put(Entry(Question.of("dns", "a.example", {"rtype": "A"}), AT, 1.5, {"records": ["nan"]}))
+    with pytest.raises(TapeError, match="'nan' is no A record"):
+        Tape.load(tape.target)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('"ms": 1.5', '"ms": 1e999', 2),
+        ('"ms": 1.5', f'"ms": 1{"0" * 400}', 2),
+        ('"value": {', f'"x": {"[" * 100_000}{"]" * 100_000}, "value": {{', 2),
+        ('"at": "2026', '"at": "9999', 2),
+        ('"started": "2026', '"started": "0001', 1),
+    ],
+)
+def test_numbers_times_and_depths_that_nobody_can_reckon_with_are_damage(
+    tmp_path: Path, old: str, new: str, line: int
+) -> None:
+    path = record(tmp_path, "a.example")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(TapeError, match=f"line {line} is damaged"):
+        Tape.load(path)

@@ -222,8 +222,10 @@ def _value(response: dns.message.Message, rtype: str, server: str, authoritative
             value["referral"] = pointed
     try:
         chain = response.resolve_chaining()  # type: ignore[attr-defined]
-    except dns.message.ChainTooLong:
-        return value | {"loop": True}
+    except dns.message.ChainTooLong as e:
+        if _leads_back(response):
+            return value | {"loop": True}
+        raise Unknown("more aliases in a row than resolvers follow") from e
     except dns.exception.DNSException as e:
         raise Unknown(f"contradicts itself: {type(e).__name__}") from e
     rrset = chain.answer
@@ -241,6 +243,16 @@ def _value(response: dns.message.Message, rtype: str, server: str, authoritative
     if response.flags & dns.flags.AD:
         value["ad"] = True
     return value
+
+
+def _leads_back(response: dns.message.Message) -> bool:
+    """Whether the aliases of an answer come back to one of them."""
+    follow = {r.name: next(iter(r)).target for r in response.answer if r.rdtype == dns.rdatatype.CNAME}
+    name, seen = response.question[0].name, set()
+    while name in follow and name not in seen:
+        seen.add(name)
+        name = follow[name]
+    return name in seen
 
 
 def _referral(response: dns.message.Message) -> list[str]:

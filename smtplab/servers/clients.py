@@ -67,7 +67,7 @@ async def collect(network: Network, domain: str) -> ClientEvidence:
         for record in answer.records[:MAX_SERVERS]:
             _, _, port, host = [*record.split(), "", "", "", ""][:4]
             # RFC 6186 section 3.4: a lone dot says that the service is not offered.
-            if port.isdigit() and _HOST.match(host):
+            if port.isascii() and port.isdigit() and len(port) <= 5 and _HOST.match(host):
                 pointers.append(Pointer(domain, "SRV", protocol, host, int(port), tls, f"DNS SRV {answer.name}"))
     for url in (
         f"https://autoconfig.{domain}/mail/config-v1.1.xml",

@@ -110,7 +110,8 @@ def explain(
 
     `findings` and `outcomes` (a table with the column reason) of a case add its evidence.
     """
-    text = " ".join(text[:LONGEST].split())
+    # A command line that is no UTF-8 arrives as surrogates.
+    text = " ".join(text[:LONGEST].encode("utf-8", "replace").decode().split())
     reply = _classified(text, provider)
     seen = 0
     if outcomes is not None and reply.reason != "undefined" and "reason" in outcomes:

@@ -437,3 +437,11 @@ def test_times_are_the_messages_not_the_readers() -> None:
     assert one(raw, at=AT).cause is Cause.VERIFIES
     assert one(raw, at=AT + timedelta(days=400)).cause is Cause.EXPIRED
     assert one(raw, at=AT - timedelta(days=400)).cause is Cause.FUTURE
+
+
+def test_comments_within_comments_name_no_author() -> None:
+    with network({}) as net:
+        found = signatures.verify_message(
+            net, b"From: " + b"(" * 20_000 + b"\r\n\r\nhi\r\n", at=datetime(2026, 11, 16, tzinfo=UTC)
+        )
+    assert (found.author, found.authors) == ("", 1)

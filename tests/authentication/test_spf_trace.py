@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,11 @@ def test_a_record_pasted_from_a_zone_file_is_the_record(text: str) -> None:
     parts = [plain[i : i + 255] for i in range(0, len(plain), 255)]
     assert pasted(" ".join(f'"{p}"' for p in parts)) == plain
     assert pasted(f"  {plain}\n") == plain
+
+
+@pytest.mark.parametrize("text", ['"' * 60_000, '"' + '\\"' * 60_000, '"a\\' * 60_000])
+def test_strings_without_an_end_cost_no_time(text: str) -> None:
+    began = time.monotonic()
+    pasted(text)
+    assert time.monotonic() - began < 2
+    assert pasted('"v=spf1 -all') == '"v=spf1 -all'

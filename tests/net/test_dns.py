@@ -336,3 +336,11 @@ def test_no_record_data_crashes(rtype: str, datas: list[bytes]) -> None:
 def test_no_name_crashes(name: str) -> None:
     net = Network()
     assert net.run(query(net, name, "A")).state is State.UNKNOWN
+
+
+def test_a_long_row_of_aliases_is_no_circle() -> None:
+    zone: Zone = {f"c{i}.example": [("CNAME", f"c{i + 1}.example.")] for i in range(18)}
+    with network({**zone, "c18.example": [("A", "192.0.2.1")]}) as net:
+        answer = net.run(query(net, "c0.example", "A"))
+    assert (answer.state, answer.loop) == (State.UNKNOWN, False)
+    assert "more aliases" in answer.why

@@ -110,3 +110,9 @@ def test_a_file_among_the_sources_counts(tmp_path: Path) -> None:
     ]
     assert evidence.problems["file"].tolist() == ["sources/configuration/other.xml"]
     assert isinstance(evidence.clients[0].pointers[0], Pointer)
+
+
+@pytest.mark.parametrize("port", ["\u00b2", "9" * 5_000, "-1", "0x10"])
+def test_a_port_that_is_no_number_is_no_pointer(port: str, tmp_path: Path) -> None:
+    evidence = collect(tmp_path / "case", Answers({(MAIL, 993): IMPLICIT}, srv={"_imaps": f"0 1 {port} {MAIL}"}))
+    assert evidence.clients[0].pointers == ()

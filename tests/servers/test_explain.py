@@ -78,3 +78,7 @@ def test_a_case_adds_its_evidence() -> None:
 @given(st.text(max_size=300))
 def test_explaining_never_raises(text: str) -> None:
     assert explain(text).meaning
+
+
+def test_bytes_of_a_command_line_that_are_no_utf_8_are_a_text_like_any_other() -> None:
+    assert explain("\udcff 550 5.7.1").text == "? 550 5.7.1"
