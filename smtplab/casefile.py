@@ -22,6 +22,7 @@ import dns.name
 
 from smtplab.errors import CaseError
 from smtplab.net import endpoint
+from smtplab.tape import YEARS
 
 VERSION = 1
 SOURCE_KINDS = ("logs", "bounces", "dmarc", "tls_reports", "events", "messages", "configuration")
@@ -111,10 +112,11 @@ def load(path: Path) -> CaseFile:
         )
     try:
         return parse(tomllib.loads(path.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise CaseError(f"not valid TOML: {e}", where=path) from e
     except CaseError as e:
         raise CaseError(e.what, where=path, do=e.do) from e
+    except (ValueError, OverflowError, RecursionError) as e:
+        # Numbers of thousands of digits, brackets within brackets: no file of a human.
+        raise CaseError(f"not valid TOML: {e}", where=path) from e
 
 
 def parse(raw: dict[str, Any]) -> CaseFile:
@@ -293,6 +295,8 @@ def _mark(section: _Section) -> Mark:
 def _moment(value: date | None) -> datetime | None:
     if value is None:
         return None
+    if value.year not in YEARS:
+        raise CaseError(f"{value} lies outside the years {YEARS[0]} to {YEARS[-1]}")
     if not isinstance(value, datetime):
         return datetime.combine(value, time(), UTC)
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

@@ -282,7 +282,7 @@ class Findings(Sequence[Finding]):
 
     def to_json_lines(self) -> str:
         """One JSON object a line, worst first."""
-        return "".join(json.dumps(f.as_dict(), ensure_ascii=False) + "\n" for f in self)
+        return "".join(json.dumps(f.as_dict()) + "\n" for f in self)
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self)) or "No findings."

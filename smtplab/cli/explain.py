@@ -31,7 +31,7 @@ def explain(
     else:
         found = servers.explain(text, provider=provider)
     if json:
-        print(jsonlib.dumps(found.as_dict(), ensure_ascii=False))
+        print(jsonlib.dumps(found.as_dict()))
         return
     if found.reply.rule:
         print(f"{found.reply.reason} (reply rule {found.reply.rule})")

@@ -51,7 +51,7 @@ def server(
         told = servers.as_dict(made) | {"tls": _tls(network, made)}
         told["connections_used"] = _used(network, made)
         if json:
-            print(jsonlib.dumps(told, ensure_ascii=False))
+            print(jsonlib.dumps(told))
         else:
             _show(made, told)
 

@@ -60,7 +60,7 @@ def spf(
 
 
 def _print(facts: dict[str, Any]) -> None:
-    sys.stdout.write(jsonlib.dumps(facts, ensure_ascii=False) + "\n")
+    sys.stdout.write(jsonlib.dumps(facts) + "\n")
 
 
 def _at_rest(record: SpfRecord, json: bool) -> None:

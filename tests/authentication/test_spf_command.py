@@ -127,3 +127,18 @@ def test_bad_input_is_one_line_and_exit_status_two(words: tuple[str, ...]) -> No
 
 def test_help_shows_an_example() -> None:
     assert "Example: smtplab spf example.org --ip" in " ".join(smtplab("--help").stdout.split())
+
+
+def test_json_holds_nothing_that_drives_a_terminal_and_survives_bytes_that_are_no_utf_8(resolver: str) -> None:
+    done = smtplab(
+        "bare.example",
+        "--ip",
+        "192.0.2.1",
+        "--sender",
+        "\udcff\u202e\x9b@bare.example",
+        "--resolver",
+        resolver,
+        "--json",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
