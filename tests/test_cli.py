@@ -103,8 +103,9 @@ def test_a_reply_is_explained() -> None:
     assert done.stdout.startswith("authfailure ")
 
 
-def test_a_reader_that_stops_early_sees_no_traceback(case: Path) -> None:
-    command = [sys.executable, "-m", "smtplab", "findings", str(case), "--json"]
+@pytest.mark.parametrize("words", [["new", "CASE/new", "--domain", "a.example"], ["findings", "CASE", "--json"]])
+def test_a_reader_that_stops_early_sees_no_traceback(case: Path, words: list[str]) -> None:
+    command = [sys.executable, "-m", "smtplab", *(w.replace("CASE", str(case)) for w in words)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr

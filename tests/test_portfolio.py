@@ -197,7 +197,9 @@ def interrupted(file: Path, rows: int, how: signal.Signals) -> subprocess.Comple
     wanted = [*names(rows), "dead.example", *names(12)[rows:]]
     with serve({**zone(*names(12)), **DEAD}) as resolver:
         words = command(resolver, *wanted, "--concurrency", "1", "--deadline", "100", "-o", file)
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+        ) as process:
             part = file.with_name(f"{file.name}.part")
             until = time.monotonic() + 60
             while time.monotonic() < until and not (part.exists() and part.read_bytes().count(b"\n") == rows):
@@ -205,6 +207,11 @@ def interrupted(file: Path, rows: int, how: signal.Signals) -> subprocess.Comple
             process.send_signal(how)
             out, err = process.communicate(timeout=30)
             return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def heed() -> None:
+    """A test run in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def policies(file: Path) -> dict[str, str]:

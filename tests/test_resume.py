@@ -26,7 +26,7 @@ def test_an_interrupted_recording_says_how_to_go_on_and_keeps_its_answers(tmp_pa
     with serve(ZONE) as resolver:
         toml = (case / "case.toml").read_text()
         (case / "case.toml").write_text(f'{toml}\n[network]\nresolver = "{resolver}"\n'.replace(network(toml), ""))
-        with subprocess.Popen(COLLECT, cwd=tmp_path, stdout=-1, stderr=-1, text=True) as first:
+        with subprocess.Popen(COLLECT, cwd=tmp_path, stdout=-1, stderr=-1, text=True, preexec_fn=heed) as first:
             while not any((case / "tape").glob("*.part")) and first.poll() is None:
                 time.sleep(0.05)
             time.sleep(0.3)
@@ -44,6 +44,11 @@ def test_an_interrupted_recording_says_how_to_go_on_and_keeps_its_answers(tmp_pa
     kept = {q: e for q, e in before.entries.items() if e.value is not None}
     assert 0 < len(kept) < len(after.entries)
     assert {q: after.entries[q] for q in kept} == kept
+
+
+def heed() -> None:
+    """A test run in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def network(toml: str) -> str:

@@ -19,7 +19,11 @@ __all__ = ["app", "case", "dmarc", "domain", "explain", "main", "server", "spf"]
 def main() -> None:
     """Run the command line; every mistake of the user is one line and exit status 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            # Here, not when Python ends: a reader that stopped early is no error.
+            sys.stdout.flush()
     except SmtplabError as e:
         print(f"smtplab: {one_line(str(e))}", file=sys.stderr)
         sys.exit(2)
