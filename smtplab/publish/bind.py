@@ -209,11 +209,12 @@ def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
         height -= int(margin.get("t", 64)) - room
         layout |= {"height": height, "margin": {**margin, "t": room}}
     figures.append({"data": figure.get("data", []), "layout": layout})
+    heat = " heat" if any(trace.get("type") == "heatmap" for trace in figure.get("data", [])) else ""
     alt = escape(str(meta.get("alt") or words or f"Figure {number + 1}"))
     head = f'<p class="figure-title">{escape(words)}</p>' if words else ""
     source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
     return (
-        f'<figure>{head}<div class="room"><div class="plot" id="figure-{number}" role="img" aria-label="{alt}"'
+        f'<figure>{head}<div class="room"><div class="plot{heat}" id="figure-{number}" role="img" aria-label="{alt}"'
         f' style="height:{height}px"></div></div>'
         f"<figcaption>{source}<details><summary>In words</summary><p>{alt}</p></details></figcaption></figure>"
     )

@@ -29,7 +29,8 @@ const config = {
 };
 
 // Where the page is narrow, long names of rows are cut, or they would leave no room for the bars.
-const short = (name) => (name.length > 24 ? `${name.slice(0, 23)}…` : name);
+const cut = (line) => (line.length > 24 ? `${line.slice(0, 23)}…` : line);
+const short = (name) => name.split("<br>").map(cut).join("<br>");
 const fit = ({ data, layout }, number) => {
   const names = [...new Set(data.flatMap((trace) => (Array.isArray(trace.y) ? trace.y : [])))];
   const narrow = document.getElementById(`figure-${number}`).clientWidth < 560;
