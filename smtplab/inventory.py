@@ -30,7 +30,9 @@ def merge(seen: Iterable[Sighting]) -> Inventory:
     counts: Counter[tuple[Kind, str, str]] = Counter()
     sources: dict[tuple[Kind, str, str], dict[str, None]] = {}
     for s in seen:
-        thing = (s.kind, s.value, s.of)
+        # A selector is part of a DNS name, in which letter case says nothing.
+        folded = s.kind in ("selector", "bimi_selector")
+        thing = (s.kind, s.value.lower(), s.of.lower()) if folded else (s.kind, s.value, s.of)
         counts[thing] += s.count
         sources.setdefault(thing, {})[s.where] = None
     things = [Sighting(*t, "; ".join(filter(None, sources[t])), n) for t, n in counts.items()]

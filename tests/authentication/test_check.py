@@ -254,7 +254,7 @@ KEYS: list[tuple[str, str, Severity]] = [
     (key(2048), "dkim.key.ok", Severity.OK),
     (ed25519_key(), "dkim.key.ok", Severity.OK),
     (key(1024), "dkim.key.short", Severity.LOW),
-    ("v=DKIM1; p=", "dkim.key.revoked", Severity.MEDIUM),
+    ("v=DKIM1; p=", "dkim.key.revoked", Severity.HIGH),
     ("v=DKIM1; p=***", "dkim.key.invalid", Severity.HIGH),
     ("v=DKIM1; p=AAAA", "dkim.key.invalid", Severity.HIGH),
     ("v=DKIM2; p=AAAA", "dkim.key.invalid", Severity.HIGH),

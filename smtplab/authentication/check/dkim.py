@@ -60,8 +60,10 @@ def _key(key: DkimKey) -> Iterator[Finding]:
         yield Finding("dkim.key.dangling", key.name, seen, **facts, alias=key.alias)
     elif key.state is State.ABSENT:
         yield Finding("dkim.key.unconfirmed", key.name, seen, **facts)
+    elif key.revoked and key.seen:
+        yield Finding("dkim.key.revoked", key.name, seen, **facts, where=key.seen)
     elif key.revoked:
-        yield Finding("dkim.key.revoked" if key.seen else "dkim.key.retired", key.name, seen, **facts)
+        yield Finding("dkim.key.retired", key.name, seen, **facts)
     elif key.unusable:
         yield _unusable(key, seen, facts)
     else:
