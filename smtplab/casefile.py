@@ -50,7 +50,7 @@ class Host:
 class Stream:
     """A kind of mail and how to know it; `late_after` seconds, None where lateness does not matter.
 
-    `sets` fills in what no log line tells of it: source_ip, header_from, dkim_domain, dkim_selector.
+    `sets` fills in what no log line tells of it, in lower case: source_ip, header_from, dkim_domain, dkim_selector.
     """
 
     name: str
@@ -267,7 +267,7 @@ def _stream(section: _Section) -> Stream:
     keys = {k: match.take(k, str, "") for k in MATCH_KEYS}
     match.done()
     sets = section.section("sets")
-    fills = {k: v for k in SET_KEYS if (v := sets.take(k, str, ""))}
+    fills = {k: v.lower() for k in SET_KEYS if (v := sets.take(k, str, ""))}
     sets.done()
     late = section.take("late_after", str, "")
     stream = Stream(

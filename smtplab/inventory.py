@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby, islice
 
 from smtplab.case import Case
@@ -24,18 +25,21 @@ def gather(case: Case, *sightings: Iterable[Sighting]) -> Inventory:
 def merge(seen: Iterable[Sighting]) -> Inventory:
     """An inventory of sightings.
 
-    Things seen several times are one row with their counts added and their sources listed; the 5,000 most
-    seen of a kind are kept, so that a log with a million recipient domains stays a table.
+    Things seen several times are one row with their counts added, their sources listed and the latest time; the
+    5,000 most seen of a kind are kept, so that a log with a million recipient domains stays a table.
     """
     counts: Counter[tuple[Kind, str, str]] = Counter()
     sources: dict[tuple[Kind, str, str], dict[str, None]] = {}
+    lasts: dict[tuple[Kind, str, str], datetime] = {}
     for s in seen:
         # A selector is part of a DNS name, in which letter case says nothing.
         folded = s.kind in ("selector", "bimi_selector")
         thing = (s.kind, s.value.lower(), s.of.lower()) if folded else (s.kind, s.value, s.of)
         counts[thing] += s.count
         sources.setdefault(thing, {})[s.where] = None
-    things = [Sighting(*t, "; ".join(filter(None, sources[t])), n) for t, n in counts.items()]
+        if s.last:
+            lasts[thing] = max(s.last, lasts.get(thing, s.last))
+    things = [Sighting(*t, "; ".join(filter(None, sources[t])), n, lasts.get(t)) for t, n in counts.items()]
     things.sort(key=lambda s: (s.kind, -s.count))
     return Inventory(tuple(s for _, kind in groupby(things, key=lambda s: s.kind) for s in islice(kind, _KEEP)))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Literal
@@ -122,7 +123,8 @@ class Sighting:
     """One thing seen in evidence: `where` is its source.
 
     `of` is the domain of a selector, the role of a host, and of a signer (d=) or an envelope (MAIL FROM) the author
-    domain, the one in the From line, whose mail it vouches for.
+    domain, the one in the From line, whose mail it vouches for. `last` is when it was last seen, as far as the source
+    tells times.
     """
 
     kind: Kind
@@ -130,6 +132,18 @@ class Sighting:
     of: str = ""
     where: str = ""
     count: int = 1
+    last: datetime | None = field(default=None, compare=False)
+
+
+def signers(signatures: pd.Series[Any], times: pd.Series[Any]) -> list[tuple[str, str, int, datetime | None]]:
+    """Domain, selector, count and latest time of what stands in `signatures`, texts of "domain/selector" parts."""
+    listed = pd.DataFrame({"one": signatures.str.split(), "time": times}).explode("one").dropna(subset=["one"])
+    made = []
+    for one, part in listed.groupby("one")["time"]:
+        domain, _, selector = str(one).rpartition("/")
+        last = part.max()
+        made.append((domain, selector, len(part), None if pd.isna(last) else last.to_pydatetime()))
+    return made
 
 
 @dataclass(frozen=True)
@@ -183,6 +197,11 @@ class Inventory:
         """Where a thing was seen, or ""."""
         seen = (s.where for s in self.things if s.kind == kind and s.value == value and of in (None, s.of))
         return "; ".join(dict.fromkeys(seen))
+
+    def last(self, kind: Kind, value: str, of: str) -> datetime | None:
+        """When a thing was last seen; None where no source tells."""
+        seen = (s.last for s in self.things if (s.kind, s.value, s.of) == (kind, value, of) and s.last)
+        return max(seen, default=None)
 
     def __repr__(self) -> str:
         counts = Counter(s.kind for s in self.things)

@@ -43,6 +43,8 @@ class AuthEvidence:
     """Selectors and addresses not asked for, because there were too many."""
     forgeable: tuple[spoofing.Target, ...] = ()
     """The names that a forger may write; of a case only."""
+    at: datetime | None = None
+    """The time it is judged at."""
 
     def __repr__(self) -> str:
         more = f"; {self.left_out:,} more not asked for" if self.left_out else ""
@@ -160,6 +162,7 @@ async def ask(network: Network, inventory: Inventory, guess: bool = True, at: da
     # A signature of the domain above serves its subdomains as well, so nothing is guessed for them.
     bare = [d for d in domains if guess and not any(d == s or d.endswith(f".{s}") for s in signed)]
     guesses = await asyncio.gather(*(dkim.discover(network, d) for d in bare))
+    keys = [replace(k, last=inventory.last("selector", k.selector, k.domain)) for k in keys]
     found = [*keys, *(k for g in guesses if not g.wildcard for k in g.keys)]
     policies = await asyncio.gather(*(dmarc.collect(network, d) for d in domains))
     logos = [(p, s) for p in policies for s in (*([bimi.DEFAULT] if guess else []), *inventory.logos(p.domain))]
@@ -177,6 +180,7 @@ async def ask(network: Network, inventory: Inventory, guess: bool = True, at: da
         tuple(guesses),
         tuple(shown),
         left_out,
+        at=at or network.clock(),
     )
 
 

@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from importlib import resources
 
@@ -48,7 +49,7 @@ class DkimKey:
     `bits` and `exponent` are 0 where there is none to measure; `hashes` and `services` the lists of h= and s=
     (empty: no limit); `strict` is t=s; `records` how many TXT records stand at the name; `alias` where a CNAME
     leads; `mended` the record as it was meant, where only pasting spoiled it; `seen` where evidence shows the
-    selector in use.
+    selector in use, `last` when it did so last (None: not known).
     """
 
     domain: str
@@ -69,6 +70,7 @@ class DkimKey:
     records: int = 1
     alias: str = ""
     mended: str = ""
+    last: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from smtplab import mail
 from smtplab.bounces.read import BounceEvidence
 from smtplab.findings import Finding, Findings
-from smtplab.tables import Sighting
+from smtplab.tables import Sighting, signers
 
 SEEN_OFTEN = 3
 """Messages that must show a selector before it counts as in use: backscatter may name our domain too."""
@@ -123,11 +123,9 @@ def sightings(evidence: BounceEvidence) -> list[Sighting]:
     table = evidence.bounces
     domains = table.loc[table["kind"].isin(["bounce", "delay", "success"]), "recipient"].dropna().map(mail.domain_of)
     found = [Sighting("recipient_domain", str(d), where=where, count=int(n)) for d, n in domains.value_counts().items()]
-    signed = evidence.returned["signatures"].dropna().str.split().explode()
-    for one, count in signed.value_counts().items():
-        domain, _, selector = str(one).rpartition("/")
+    for domain, selector, count, last in signers(evidence.returned["signatures"], evidence.returned["sent"]):
         if count >= SEEN_OFTEN and domain:
-            found.append(Sighting("selector", selector, domain, where, int(count)))
+            found.append(Sighting("selector", selector, domain, where, count, last))
     authors = evidence.returned["header_from"].dropna().value_counts()
     found += [Sighting("author", d, "", where, int(n)) for d, n in authors.items() if within(d, evidence.domains)]
     if evidence.domains:

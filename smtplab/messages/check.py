@@ -8,7 +8,7 @@ from smtplab.findings import Finding, Findings
 from smtplab.messages import verdicts
 from smtplab.messages.read import MessageEvidence
 from smtplab.messages.signatures import SignatureEvidence
-from smtplab.tables import Sighting
+from smtplab.tables import Sighting, signers
 
 
 def check(evidence: MessageEvidence, signed: SignatureEvidence | None = None) -> Findings:
@@ -43,10 +43,9 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
 def sightings(evidence: MessageEvidence) -> list[Sighting]:
     """Selectors of signatures, selectors of a logo that is asked for, and author domains that are our own."""
     where = "sample messages"
-    signed = evidence.frame["signatures"].dropna().str.split().explode()
     found = [
-        Sighting("selector", one.rpartition("/")[2], one.rpartition("/")[0], where, int(count))
-        for one, count in sorted(signed.value_counts().items())
+        Sighting("selector", selector, domain, where, count, last)
+        for domain, selector, count, last in signers(evidence.frame["signatures"], evidence.frame["time"])
     ]
     asked = evidence.frame.dropna(subset=["bimi_selector", "header_from"]).groupby(["header_from", "bimi_selector"])
     found += [

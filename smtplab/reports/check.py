@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -140,12 +140,14 @@ def sightings(evidence: ReportEvidence) -> list[Sighting]:
     found: list[Sighting] = []
     signed = table[table["dkim_results"].notna() & table["kind"].isin(["ours", "failing", "vendor", "forwarded"])]
     seen: dict[tuple[str, str], set[str]] = {}
-    for joined, report in zip(signed["dkim_results"], signed["report_id"], strict=True):
+    ends: dict[tuple[str, str], list[datetime]] = {}
+    for joined, report, end in zip(signed["dkim_results"], signed["report_id"], signed["end"], strict=True):
         for domain, selector, _ in results(joined):
             if selector:
                 seen.setdefault((domain, selector), set()).add(str(report))
+                ends.setdefault((domain, selector), []).extend([] if pd.isna(end) else [end.to_pydatetime()])
     found += [
-        Sighting("selector", s, d, where, len(reports))
+        Sighting("selector", s, d, where, len(reports), max(ends[d, s], default=None))
         for (d, s), reports in sorted(seen.items())
         if len(reports) >= SEEN_OFTEN
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -286,6 +287,20 @@ def test_a_key_is_missing_only_where_evidence_shows_the_selector(tmp_path: Path)
     names["other._domainkey.corp.example"] = [("TXT", txt(b"v=DKIM1; p="))]
     (guessed,) = authentication.check(collect(tmp_path / "guessed", names)).of("dkim.")
     assert (guessed.code, guessed.severity) == ("dkim.selectors.unknown", Severity.INFO)
+
+
+def test_a_selector_seen_long_before_the_case_is_not_missing(tmp_path: Path) -> None:
+    made = Case.create(tmp_path / "case", DOMAIN)
+    with serve(zone(**{"": "v=spf1 -all"})) as resolver:
+        text = (
+            f'version = 1\ndomains = ["{DOMAIN}"]\nas_of = 2026-06-01T00:00:00Z\n[network]\nresolver = "{resolver}"\n'
+        )
+        (made.path / "case.toml").write_text(text)
+        with Case.open(made.path, live=True) as case:
+            for month, code in ((3, "dkim.key.retired"), (5, "dkim.key.missing")):
+                seen = Sighting("selector", "s1", DOMAIN, "reports", 3, datetime(2026, month, 20, tzinfo=UTC))
+                found = authentication.check(authentication.collect(case, inventory.gather(case, [seen])))
+                assert [f.code for f in found.of("dkim.")] == [code]
 
 
 def test_a_selector_of_case_toml_alone_is_not_confirmed(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -13,11 +15,12 @@ from hypothesis import strategies as st
 
 from smtplab.authentication import AuthEvidence, check, dkim
 from smtplab.authentication.spf import SpfRecord
-from smtplab.findings import Findings
+from smtplab.findings import Findings, Severity
 from smtplab.net.dns import State
 from tests.authentication.dnsserver import Zone, network, txt
 
 DOMAIN = "corp.example"
+AT = datetime(2026, 6, 1, tzinfo=UTC)
 NAME = f"s1._domainkey.{DOMAIN}"
 Record = tuple[str, str]
 
@@ -47,7 +50,7 @@ def key(records: list[Record], names: Zone | None = None) -> dkim.DkimKey:
 
 def judged(*keys: dkim.DkimKey, guesses: tuple[dkim.Discovery, ...] = (), spf: str = "v=spf1 mx -all") -> Findings:
     published = SpfRecord(DOMAIN, State.PRESENT, (spf,))
-    return check(AuthEvidence((DOMAIN,), (), (published,), keys, (), pd.DataFrame(), guesses)).of("dkim.")
+    return check(AuthEvidence((DOMAIN,), (), (published,), keys, (), pd.DataFrame(), guesses, at=AT)).of("dkim.")
 
 
 CASES: list[tuple[str, set[str], str]] = [
@@ -139,6 +142,31 @@ def test_a_revoked_key_matters_only_where_it_is_in_use() -> None:
     with network({NAME: [text("v=DKIM1; p=")]}) as net:
         [found] = judged(net.run(dkim.collect(net, DOMAIN, "s1")))
     assert found.code == "dkim.key.retired"
+
+
+# The records, the days since the selector was last seen (None: not known), the code and words of its title
+AGES: list[tuple[list[Record], float | None, str, str]] = [
+    ([], None, "missing", "Mail is signed"),
+    ([], 30, "missing", "Mail is signed"),
+    ([], 30.1, "retired", "is gone, and nothing shows it in use since 2026-05-01"),
+    ([], -3, "missing", "Mail is signed"),
+    ([text("v=DKIM1; p=")], None, "revoked", "Mail is signed"),
+    ([text("v=DKIM1; p=")], 31, "retired", "is revoked, and nothing shows it in use since 2026-05-01"),
+    ([("CNAME", "s1.service.example.")], 31, "dangling", "points to s1.service.example"),
+    ([text(RSA)], 400, "ok", "is sound"),
+]
+
+
+@pytest.mark.parametrize(("records", "days", "code", "words"), AGES)
+def test_a_selector_last_used_long_ago_is_out_of_use(
+    records: list[Record], days: float | None, code: str, words: str
+) -> None:
+    last = None if days is None else AT - timedelta(days=days)
+    [found] = judged(replace(key(records), last=last))
+    assert found.code == f"dkim.key.{code}"
+    assert words in found.title
+    if code == "retired":
+        assert found.severity is Severity.INFO
 
 
 def discovered(zone: Zone) -> dkim.Discovery:

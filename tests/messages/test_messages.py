@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def test_selectors_and_author_domains_of_samples_are_sighted(tmp_path: Path) -> 
         ("selector", "pr1", "meridian.example"),
         ("author", "meridian.example", ""),
     }
+    assert [s.last for s in seen if s.kind == "selector"] == [datetime(2026, 11, 2, 10, tzinfo=UTC)]
 
 
 def test_no_sample_and_an_unreadable_one_are_told(tmp_path: Path) -> None:

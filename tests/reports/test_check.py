@@ -119,6 +119,8 @@ def test_sightings_hold_selectors_often_seen_and_only_addresses_that_passed_for_
         ("mx2026", "meridian.example"),
         ("pr1", "meridian.example"),
     }
+    # The end of the last of the thirty daily reports that name them.
+    assert {s.last for s in seen if s.kind == "selector"} == {datetime(2026, 10, 30, 23, 59, 59, tzinfo=UTC)}
     assert [s.value for s in seen if s.kind == "outbound"] == ["198.51.100.11"]
     assert {s.value for s in seen if s.kind == "author"} == {"meridian.example"}
     # Who vouches for our mail is told by what passed, not by what a forger wrote.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from smtplab.authentication.collect import AuthEvidence
 from smtplab.authentication.dkim import (
@@ -17,11 +18,14 @@ from smtplab.authentication.dkim import (
 from smtplab.findings import Finding
 from smtplab.net.dns import State
 
+IDLE = timedelta(days=30)
+"""A selector that nothing has shown for so long is out of use: mail is not on its way for a month."""
+
 
 def findings(evidence: AuthEvidence) -> Iterator[Finding]:
     """A finding a key; for a domain without a known selector, what was tried."""
     for key in evidence.dkim:
-        yield from _key(key)
+        yield from _key(key, evidence.at)
     closed = {r.domain for r in evidence.spf if r.record.split()[1:] == ["-all"]}
     for guess in evidence.guesses:
         yield from _guess(guess, guess.domain in closed)
@@ -44,7 +48,9 @@ def _guess(guess: Discovery, closed: bool) -> Iterator[Finding]:
         yield Finding("dkim.selectors.unknown", domain, (), **facts)
 
 
-def _key(key: DkimKey) -> Iterator[Finding]:
+def _key(key: DkimKey, at: datetime | None) -> Iterator[Finding]:
+    idle = bool(at and key.last and at - key.last > IDLE)
+    used, since = bool(key.seen) and not idle, f" since {key.last:%Y-%m-%d}" if idle else ""
     facts = {"domain": key.domain, "selector": key.selector}
     seen = [f"DNS TXT {key.name}"]
     if key.alias:
@@ -53,17 +59,19 @@ def _key(key: DkimKey) -> Iterator[Finding]:
         seen.append(f"signatures in {key.seen}")
     if key.state is State.UNKNOWN:
         yield Finding("dkim.key.unknown", key.name, seen, **facts, why=key.why)
-    elif key.state is State.ABSENT and key.seen:
+    elif key.state is State.ABSENT and used:
         pointer = f" Its CNAME leads to {key.alias}, where there is no key." if key.alias else ""
         yield Finding("dkim.key.missing", key.name, seen, **facts, where=key.seen, pointer=pointer)
     elif key.state is State.ABSENT and key.alias:
-        yield Finding("dkim.key.dangling", key.name, seen, **facts, alias=key.alias)
+        yield Finding("dkim.key.dangling", key.name, seen, **facts, alias=key.alias, since=since)
+    elif key.state is State.ABSENT and idle:
+        yield Finding("dkim.key.retired", key.name, seen, **facts, what="gone", since=since)
     elif key.state is State.ABSENT:
         yield Finding("dkim.key.unconfirmed", key.name, seen, **facts)
-    elif key.revoked and key.seen:
+    elif key.revoked and used:
         yield Finding("dkim.key.revoked", key.name, seen, **facts, where=key.seen)
     elif key.revoked:
-        yield Finding("dkim.key.retired", key.name, seen, **facts)
+        yield Finding("dkim.key.retired", key.name, seen, **facts, what="revoked", since=since)
     elif key.unusable:
         yield _unusable(key, seen, facts)
     else:
