@@ -218,6 +218,13 @@ def parse(domain: str, selector: str, record: str, seen: str = "") -> DkimKey:
     )
 
 
+def unlimited(key: DkimKey) -> str:
+    """The record without those of its limits (h=, s=) that keep mail from being verified with it."""
+    barred = {"h"} if "sha256" not in key.hashes else set()
+    barred |= {"s"} if not {"*", "email"} & set(key.services) else set()
+    return "; ".join(f"{n}={v}" for n, v in pairs(_cleaned(key.record)) if n not in barred)
+
+
 def public_key(key: DkimKey) -> PublicKey | None:
     """The key itself, None where the record holds none that can be used."""
     return _measure(key.kind, "".join(tags(key.record).get("p", "").split()))[0]

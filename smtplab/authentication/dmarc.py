@@ -55,7 +55,8 @@ def disputes() -> Mapping[Dispute, Mapping[str, Any]]:
 class Step:
     """What stands at `_dmarc.` of one name: `count` DMARC records, of which only a single one counts.
 
-    `meant` are texts that were meant to be DMARC records and are none; `exists` is for the name `_dmarc.` itself.
+    `texts` are all of them, `meant` texts that were meant to be DMARC records and are none; `exists` is for the name
+    `_dmarc.` itself.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Step:
     meant: tuple[str, ...] = ()
     exists: bool | None = None
     why: str = ""
+    texts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.state is State.UNKNOWN:
@@ -224,7 +226,7 @@ def _step(name: str, answer: DnsAnswer) -> Step:
     records = [r for t in answer.records if (r := parse(name, t))]
     meant = tuple(t for t in answer.records if resembles(t))
     one = records[0] if len(records) == 1 else None
-    return Step(name, answer.state, one, len(records), meant, answer.exists, answer.why)
+    return Step(name, answer.state, one, len(records), meant, answer.exists, answer.why, tuple(r.text for r in records))
 
 
 def passed(domain: str, steps: Steps) -> list[Step]:

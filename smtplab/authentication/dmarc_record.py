@@ -123,6 +123,11 @@ class DmarcRecord:
         value = self.tags.get("pct", "")
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 3 and int(value) <= 100 else 100
 
+    @property
+    def rigour(self) -> tuple[int, ...]:
+        """Larger for the record that asks for more: the policies first, then whether they are meant for all mail."""
+        return (*(list(Policy).index(p) for p in self.asked()), not self.testing, self.pct, len(self.rua))
+
     def strict(self, mechanism: str) -> bool:
         """Whether "dkim" or "spf" must match the From domain exactly (adkim, aspf)."""
         return self.tags.get(f"a{mechanism}", "r").lower() == "s"

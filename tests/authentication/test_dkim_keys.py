@@ -106,6 +106,14 @@ def test_the_record_proposed_for_a_spoiled_one_is_sound_and_the_same_key() -> No
     assert [f.code for f in judged(key([("TXT", value)]))] == ["dkim.key.ok"]
 
 
+@pytest.mark.parametrize("limits", ["h=sha1", "s=tlsrpt", "h=sha1; s=tlsrpt"])
+def test_the_record_proposed_for_a_key_that_is_not_for_mail_lets_it_in(limits: str) -> None:
+    [found] = judged(key([text(f"v=DKIM1; k=rsa; {limits}; p={GOOD}")]))
+    name, _, value = found.record.partition(". TXT ")
+    assert (name, value.replace('" "', "")) == (NAME, f'"{RSA}"')
+    assert [f.code for f in judged(key([("TXT", value)]))] == ["dkim.key.ok"]
+
+
 def test_a_key_over_several_records_is_put_together_where_one_order_fits() -> None:
     pieces = [text(f"v=DKIM1; k=rsa; p={GOOD[:150]}"), text(GOOD[150:300]), text(GOOD[300:])]
     [found] = judged(key(pieces))

@@ -96,6 +96,36 @@ def test_a_subject_is_where_the_fault_stands() -> None:
     assert {f.subject for f in Findings(judge(found({}, "x.corp.example"))).of("dmarc.record")} == {"corp.example"}
 
 
+# Records at one name, and the one to keep
+SEVERAL = [
+    (["p=none; rua=mailto:a@corp.example", "p=reject"], "p=reject"),
+    (["p=reject; sp=none", "p=reject; sp=quarantine"], "p=reject; sp=quarantine"),
+    (["p=quarantine", "p=rejct", "p=none"], "p=quarantine"),
+    (["p=reject; t=y", "p=reject; ruf=mailto:a@corp.example"], "p=reject; ruf=mailto:a@corp.example"),
+    (["p=reject", f"p=reject; {RUA}"], f"p=reject; {RUA}"),
+]
+
+
+@pytest.mark.parametrize(("texts", "kept"), SEVERAL)
+def test_of_several_records_the_strictest_is_the_one_to_keep(texts: list[str], kept: str) -> None:
+    (one,) = Findings(judge(found({"corp.example": texts}, "corp.example"))).of("dmarc.record.multiple")
+    assert one.record == f'_dmarc.corp.example. TXT "v=DMARC1; {kept}"'
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        (f"p=reject; sp=none; {RUA}", f"p=reject; sp=reject; np=reject; {RUA}"),
+        ("p=quarantine; sp=reject; np=none; adkim=s", "p=quarantine; sp=reject; np=quarantine; adkim=s"),
+        ("p=reject; sp=none; np=reject", "p=reject; sp=reject; np=reject"),
+    ],
+)
+def test_the_record_that_closes_a_gap_is_written_out(text: str, mended: str) -> None:
+    (one,) = Findings(judge(found({"corp.example": text}, "corp.example"))).of("dmarc.policy.gap")
+    assert one.record == f'_dmarc.corp.example. TXT "v=DMARC1; {mended}"'
+    assert not Findings(judge(found({"corp.example": mended}, "corp.example"))).of("dmarc.policy.gap")
+
+
 def test_what_was_said_of_one_domain_is_not_said_of_the_next() -> None:
     told: set[str] = set()
     first = list(judge(found({"corp.example": "p=none"}, "corp.example"), told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,10 @@ def test_nothing_is_worse_than_low(tmp_path: Path) -> None:
 def test_a_selector_is_sighted_once_three_messages_show_it(tmp_path: Path) -> None:
     for count, seen in ((2, []), (3, ["v1"])):
         found = evidence(tmp_path, *[dsn()] * count)
-        assert [s.value for s in bounces.sightings(found) if s.kind == "selector"] == seen
+        sighted = [s for s in bounces.sightings(found) if s.kind == "selector"]
+        assert [s.value for s in sighted] == seen
+        # The Date of the message that came back.
+        assert all(s.last == datetime(2026, 11, 2, 9, 59, 30, tzinfo=UTC) for s in sighted)
     assert {s.value for s in bounces.sightings(found) if s.kind == "recipient_domain"} == {"gmail.com"}
     assert {s.value for s in bounces.sightings(found) if s.kind == "author"} == {"meridian.example"}
 

@@ -14,6 +14,7 @@ from smtplab.authentication.dkim import (
     Discovery,
     DkimKey,
     common_selectors,
+    unlimited,
 )
 from smtplab.findings import Finding
 from smtplab.net.dns import State
@@ -80,15 +81,22 @@ def _key(key: DkimKey, at: datetime | None) -> Iterator[Finding]:
 
 def _unusable(key: DkimKey, seen: list[str], facts: dict[str, str]) -> Finding:
     if key.mended:
-        strings = " ".join(f'"{key.mended[i : i + 250]}"' for i in range(0, len(key.mended), 250))
-        return Finding("dkim.key.split", key.name, seen, **facts, name=key.name, error=key.error, mended=strings)
+        return Finding(
+            "dkim.key.split", key.name, seen, **facts, name=key.name, error=key.error, mended=_strings(key.mended)
+        )
     if key.error:
         return Finding("dkim.key.invalid", key.name, seen, **facts, error=key.error)
     if key.hashes and "sha256" not in key.hashes:
-        return Finding("dkim.key.hash", key.name, seen, **facts, hashes=key.hashes)
+        return Finding("dkim.key.hash", key.name, seen, **facts, hashes=key.hashes, mended=_strings(unlimited(key)))
     if key.kind == "rsa" and key.bits < WEAK_BITS:
         return Finding("dkim.key.weak", key.name, seen, **facts, bits=key.bits)
-    return Finding("dkim.key.service", key.name, seen, **facts, services=":".join(key.services))
+    named = ":".join(key.services)
+    return Finding("dkim.key.service", key.name, seen, **facts, services=named, mended=_strings(unlimited(key)))
+
+
+def _strings(record: str) -> str:
+    """A record as the strings of a zone file, each at most 255 bytes (RFC 1035 section 3.3.14)."""
+    return " ".join(f'"{record[i : i + 250]}"' for i in range(0, len(record), 250))
 
 
 def _usable(key: DkimKey, seen: list[str], facts: dict[str, str]) -> Iterator[Finding]:

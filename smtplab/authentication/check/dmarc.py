@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from smtplab.authentication.check import dmarc_record, spoofing
 from smtplab.authentication.collect import AuthEvidence
-from smtplab.authentication.dmarc import Dispute, Dmarc, disputes
-from smtplab.authentication.dmarc_record import DmarcRecord, Policy
+from smtplab.authentication.dmarc import Dispute, Dmarc, Step, disputes
+from smtplab.authentication.dmarc_record import DmarcRecord, Policy, parse
 from smtplab.authentication.dmarc_reports import Consent
 from smtplab.authentication.spoofing import Kind
 from smtplab.findings import Finding
@@ -42,7 +42,7 @@ def judge(found: Dmarc, told: set[str] | None = None) -> Iterator[Finding]:
     for step in (s for s in found.steps if f".{s.name}".endswith(f".{found.org_psl}")):
         seen = (f"DNS TXT _dmarc.{step.name}",)
         if step.count > 1 and new(f"multiple {step.name}"):
-            yield Finding("dmarc.record.multiple", step.name, seen, domain=step.name, count=step.count)
+            yield _several(step, seen)
         if step.meant and new(f"ignored {step.name}"):
             yield from dmarc_record.ignored(step)
     if found.state is State.ABSENT or (record and record.psd == "y" and record.domain != found.domain):
@@ -61,6 +61,13 @@ def judge(found: Dmarc, told: set[str] | None = None) -> Iterator[Finding]:
     for case in found.disputed:
         if new(f"{case} {at}"):
             yield _disputed(found, case)
+
+
+def _several(step: Step, seen: tuple[str, ...]) -> Finding:
+    """Records of which none counts, and the strictest, which is the one to keep."""
+    best = max(filter(None, (parse(step.name, t) for t in step.texts)), key=lambda r: r.rigour)
+    facts = {"domain": step.name, "count": step.count, "mended": best.changed()}
+    return Finding("dmarc.record.multiple", step.name, seen, **facts)
 
 
 def _policy(found: Dmarc, record: DmarcRecord) -> Iterator[Finding]:
@@ -87,7 +94,8 @@ def _policy(found: Dmarc, record: DmarcRecord) -> Iterator[Finding]:
         )
         return
     if weak:
-        yield Finding("dmarc.policy.gap", name, seen, domain=name, tags=[f"{t}=none" for t in weak])
+        mended = record.changed(**dict.fromkeys(weak, str(record.p)))
+        yield Finding("dmarc.policy.gap", name, seen, domain=name, tags=[f"{t}=none" for t in weak], mended=mended)
     if record.testing:
         yield Finding("dmarc.policy.testing", name, seen, **facts, mended=record.changed(t=""))
     if record.pct < 100:
