@@ -33,6 +33,8 @@ MAX_DOMAINS = 10
 """Domains for which an invented subdomain and a parent are asked for."""
 _ALL = re.compile(r"(?:^|(?<=\s))\+?all(?=\s|$)", re.IGNORECASE)
 
+CAUTION = "quarantine and reject are for when the reports show that your own mail passes; until then, none"
+
 
 class Kind(StrEnum):
     """Which name a forger writes."""
@@ -84,6 +86,8 @@ class Forgery:
     listed: Fate
     why: str
     change: str = ""
+    caution: str = ""
+    """When the record is fit to publish."""
 
 
 async def collect(
@@ -150,8 +154,14 @@ def forgeries(targets: Sequence[Target]) -> tuple[Forgery, ...]:
 
 
 def table(targets: Sequence[Target]) -> pd.DataFrame:
-    """A row a name: name, kind, spf (what it says to a stranger), by RFC 9989, by RFC 7489, why, record to change."""
-    rows = [(f.name, *map(str, (f.kind, f.spf, f.walked, f.listed, f.why, f.change))) for f in forgeries(targets)]
+    """A row a name: name, kind, spf (what it says to a stranger), by RFC 9989, by RFC 7489, why, record to change.
+
+    `why` ends with when that record is fit to publish.
+    """
+    rows = [
+        (f.name, *map(str, (f.kind, f.spf, f.walked, f.listed, "; ".join(filter(None, (f.why, f.caution))), f.change)))
+        for f in forgeries(targets)
+    ]
     return pd.DataFrame(rows, columns=["name", "kind", "spf", "by RFC 9989", "by RFC 7489", "why", "record to change"])
 
 
@@ -166,7 +176,10 @@ def _forgery(target: Target, open_: Sequence[Target]) -> Forgery:
         return Forgery(target.name, target.kind, said, Fate.DELIVERED, Fate.DELIVERED, why, _closed(door))
     walked, listed = (_fate(found, s) for s in Standard)
     change = _changed(target, walked, listed)
-    return Forgery(target.name, target.kind, said, walked, listed, "; ".join(_why(target)), change)
+    eased = found.walked.policies[0] in (Policy.NONE, Policy.ABSENT)
+    # A record for names that do not exist touches no mail of ours.
+    caution = CAUTION if change and eased and (found.exists is not False or change == _first(target)) else ""
+    return Forgery(target.name, target.kind, said, walked, listed, "; ".join(_why(target)), change, caution)
 
 
 def _reaches(other: Target, found: Dmarc) -> bool:

@@ -76,7 +76,9 @@ TREES: list[tuple[dict[str, str | list[str]], str, set[str]]] = [
     ({"x.corp.example": f"p=reject; {RUA}"}, "x.corp.example", {"ok", "organization.narrow", "standards.differ", "report.unauthorised"}),
     ({"x.corp.example": f"p=reject; psd=n; {RUA}"}, "x.corp.example", {"ok", "standards.differ", "report.unauthorised"}),
     ({"x.corp.example": f"p=reject; sp=none; {RUA}", "corp.example": "p=none"}, "x.corp.example", {"ok", "tags.ineffective"}),
-    ({"example": "p=reject; psd=y"}, "corp.example", {"record.missing", "standards.differ"}),
+    ({"example": "p=reject; psd=y"}, "corp.example", {"record.inherited", "standards.differ"}),
+    ({"example": "p=none; sp=quarantine; psd=y"}, "x.corp.example", {"record.inherited", "standards.differ"}),
+    ({"example": "p=reject; sp=none; psd=y"}, "corp.example", {"record.missing", "standards.differ"}),
 ]  # fmt: skip
 
 

@@ -85,6 +85,25 @@ def test_where_no_record_governs_one_record_is_proposed_for_all_names() -> None:
     assert changes == {'_dmarc.corp.example. TXT "v=DMARC1; p=quarantine; np=reject; rua=mailto:dmarc@corp.example"'}
 
 
+CAUTIONS = [
+    # the record; whether the domain, the subdomain in use and the one that does not exist carry the caution
+    ("", (True, True, True)),
+    ("p=none", (True, True, False)),
+    ("p=none; sp=quarantine; np=reject", (True, False, False)),
+    ("p=reject; sp=none; np=none", (False, True, False)),
+    ("p=quarantine", (False, False, False)),
+    ("p=reject", (False, False, False)),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), CAUTIONS)
+def test_a_first_record_that_may_hit_own_mail_says_when_to_publish_it(record: str, expected: tuple[bool, ...]) -> None:
+    with network(zone(record), timeout=0.4) as net:
+        table = spoofing.table(targets(net, AUTHOR)).set_index("name")
+    said = [table.loc[n, "why"].endswith("until then, none") for n in ("corp.example", NEWS, MISSING)]
+    assert tuple(said) == expected
+
+
 def test_a_look_alike_is_another_domain_and_is_not_asked_for() -> None:
     row = forged(zone("p=reject"))[LOOKALIKE]
     assert (row.walked, row.listed, row.spf, row.change) == (Fate.OUTSIDE, Fate.OUTSIDE, "not asked", "")

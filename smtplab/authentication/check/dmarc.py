@@ -49,8 +49,7 @@ def judge(found: Dmarc, told: set[str] | None = None) -> Iterator[Finding]:
         # What stands there and does not count is told above; a second record beside it would mend nothing.
         spoiled = any(s.count > 1 or s.meant for s in found.steps if s.name == found.org_psl)
         if not spoiled and new(f"missing {found.org_psl}"):
-            seen = (f"DNS TXT _dmarc.{found.org_psl}",)
-            yield Finding("dmarc.record.missing", found.org_psl, seen, domain=found.org_psl)
+            yield _missing(found.org_psl, record)
     elif record and new(f"record {at}"):
         yield from dmarc_record.findings(record)
         yield from _policy(found, record)
@@ -61,6 +60,15 @@ def judge(found: Dmarc, told: set[str] | None = None) -> Iterator[Finding]:
     for case in found.disputed:
         if new(f"{case} {at}"):
             yield _disputed(found, case)
+
+
+def _missing(domain: str, suffix: DmarcRecord | None) -> Finding:
+    """No record, though that of the public suffix may govern: RFC 9989 section 4.10.1."""
+    seen = (f"DNS TXT _dmarc.{domain}",)
+    if suffix is None or suffix.sp not in (Policy.QUARANTINE, Policy.REJECT):
+        return Finding("dmarc.record.missing", domain, seen, domain=domain)
+    proof = (*seen, f"DNS TXT _dmarc.{suffix.domain}")
+    return Finding("dmarc.record.inherited", domain, proof, domain=domain, suffix=suffix.domain, policy=str(suffix.sp))
 
 
 def _several(step: Step, seen: tuple[str, ...]) -> Finding:
