@@ -39,7 +39,7 @@ class Result(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     POLICY = "policy"
-    """It verifies or might, but must not be accepted: SHA-1, From not signed."""
+    """It verifies or might, but must not be accepted: SHA-1."""
     PERMERROR = "permerror"
     TEMPERROR = "temperror"
 
@@ -70,9 +70,8 @@ RESULTS = {
     Cause.FROM_TWICE: Result.FAIL,
     Cause.KEY_UNKNOWN: Result.TEMPERROR,
     Cause.SHA1: Result.POLICY,
-    Cause.FROM_UNSIGNED: Result.POLICY,
 }
-"""All others are permanent errors."""
+"""All others are permanent errors: From not signed, for one (RFC 6376 section 6.1.1)."""
 
 
 @dataclass(frozen=True)

@@ -259,6 +259,11 @@ def test_sha1_is_not_accepted_though_it_verifies() -> None:
     assert (found.cause, str(found.result), found.body) == (Cause.SHA1, "policy", True)
 
 
+def test_a_signature_without_the_author_is_a_permanent_error() -> None:
+    found = one(sign(h="to:subject"))
+    assert (found.cause, str(found.result)) == (Cause.FROM_UNSIGNED, "permerror")
+
+
 def test_a_tag_that_stands_twice_makes_the_field_void() -> None:
     assert one(sign().replace(b" d=corp.example;", b" d=corp.example; d=corp.example;", 1)).cause is Cause.MALFORMED
 
