@@ -3,6 +3,7 @@
 A forger sends from an address of his own, without our signature. For him SPF passes only where a record lets anyone
 pass, so all rests on the DMARC policy (RFC 9989 section 4.10.1, RFC 7489 section 6.6.3) of the name in the From line.
 A look-alike is another domain: it may pass SPF, DKIM and DMARC in its own name, and no record of ours is asked for.
+Of the many there are, one stands as an example.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import pandas as pd
 from smtplab.authentication import dmarc, spf
 from smtplab.authentication.alignment import applied
 from smtplab.authentication.dmarc import Dmarc, Standard
-from smtplab.authentication.dmarc_record import DmarcRecord, Policy
+from smtplab.authentication.dmarc_record import DmarcRecord, Policy, parse
 from smtplab.authentication.owners import organization
 from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_VOIDS, SpfRecord, SpfTerm
 from smtplab.net import Network
-from smtplab.net.dns import State
+from smtplab.net.dns import State, query
 from smtplab.tables import Inventory
 
 UNLIKELY = "does-not-exist-smtplab"
@@ -43,7 +44,7 @@ class Kind(StrEnum):
     SUBDOMAIN = "a subdomain in use"
     MISSING = "a subdomain that does not exist"
     PARENT = "the domain above"
-    LOOKALIKE = "a look-alike: another domain"
+    LOOKALIKE = "an example of a look-alike: another domain"
 
 
 class Fate(StrEnum):
@@ -64,7 +65,8 @@ _FATES = {Policy.QUARANTINE: Fate.SPAM, Policy.REJECT: Fate.REFUSED, Policy.UNKN
 class Target:
     """A name that a forger may write into the From line, and what is published for it.
 
-    `signers` and `envelopes` are the domains of ours that are seen to vouch for its mail.
+    `signers` and `envelopes` are the domains of ours that are seen to vouch for its mail; `taken` tells of a look-alike
+    whether it is there.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Target:
     spf: SpfRecord | None = None
     signers: tuple[str, ...] = ()
     envelopes: tuple[str, ...] = ()
+    taken: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,23 @@ async def collect(
 
     async def look(name: str, kind: Kind) -> Target:
         if kind is Kind.LOOKALIKE:
-            return Target(name, kind)
+            return Target(name, kind, taken=await _taken(network, name))
         found = known.get(name) or await asyncio.gather(dmarc.collect(network, name), spf.collect(network, name))
         vouching = (inventory.vouching("signer", name), inventory.vouching("envelope", name))
         return Target(name, kind, found[0], found[1], *vouching)
 
     return tuple(await asyncio.gather(*(look(n, k) for n, k in kinds.items())))
+
+
+async def _taken(network: Network, name: str) -> str:
+    """Whether a look-alike is registered, and if so with DMARC: two questions at most."""
+    servers = await query(network, name, "NS")
+    if servers.exists is not True:
+        return f"unknown ({servers.why})" if servers.exists is None else "free to register"
+    record = await query(network, f"_dmarc.{name}", "TXT")
+    if record.state is State.UNKNOWN:
+        return f"exists, DMARC unknown ({record.why})"
+    return f"exists, {'with' if any(parse(name, t) for t in record.records) else 'without'} DMARC"
 
 
 def _names(domains: Sequence[str], authors: Sequence[str]) -> Mapping[str, Kind]:
@@ -121,7 +135,8 @@ def _names(domains: Sequence[str], authors: Sequence[str]) -> Mapping[str, Kind]
             org = organization(domain)
             label, _, suffix = org.partition(".")
             made |= {org: Kind.PARENT} if org not in made else {}
-            made |= {f"{label}-billing.{suffix}": Kind.LOOKALIKE} if suffix else {}
+            if suffix:
+                made.setdefault(f"{label}-billing.{suffix}", Kind.LOOKALIKE)
     return made
 
 
@@ -168,7 +183,7 @@ def table(targets: Sequence[Target]) -> pd.DataFrame:
 def _forgery(target: Target, open_: Sequence[Target]) -> Forgery:
     said = stranger(target.spf)
     if target.dmarc is None:
-        why = "a name of its own, which may pass in its own right; register it, or have it watched"
+        why = f"{target.taken}; it may pass in its own name: register it, or have it watched"
         return Forgery(target.name, target.kind, "not asked", Fate.OUTSIDE, Fate.OUTSIDE, why)
     found = target.dmarc
     if door := next((o for o in open_ if found.record and _reaches(o, found)), None):

@@ -104,12 +104,35 @@ def test_a_first_record_that_may_hit_own_mail_says_when_to_publish_it(record: st
     assert tuple(said) == expected
 
 
-def test_a_look_alike_is_another_domain_and_is_not_asked_for() -> None:
-    row = forged(zone("p=reject"))[LOOKALIKE]
+TAKEN: list[tuple[Zone, str]] = [
+    ({}, "free to register"),
+    ({LOOKALIKE: [("NS", "ns.example.")]}, "exists, without DMARC"),
+    ({LOOKALIKE: [("A", "192.0.2.9")]}, "exists, without DMARC"),
+    ({LOOKALIKE: [("A", "192.0.2.9")], f"_dmarc.{LOOKALIKE}": [("TXT", '"hello"')]}, "exists, without DMARC"),
+    ({LOOKALIKE: [("A", "192.0.2.9")], f"_dmarc.{LOOKALIKE}": [("TXT", '"v=DMARC1; p=none"')]}, "exists, with DMARC"),
+    ({LOOKALIKE: [("A", "192.0.2.9")], f"_dmarc.{LOOKALIKE}": [("*", "SERVFAIL")]}, "exists, DMARC unknown ("),
+    ({LOOKALIKE: [("*", "SERVFAIL")]}, "unknown ("),
+]
+
+
+@pytest.mark.parametrize("number", range(len(TAKEN)))
+def test_a_look_alike_is_another_domain_and_told_as_an_example(number: int) -> None:
+    names, words = TAKEN[number]
+    row = forged({**zone("p=reject"), **names})[LOOKALIKE]
     assert (row.walked, row.listed, row.spf, row.change) == (Fate.OUTSIDE, Fate.OUTSIDE, "not asked", "")
-    with network(zone("p=reject")) as net:
-        (found,) = [t for t in targets(net) if t.name == LOOKALIKE]
-    assert (found.dmarc, found.spf) == (None, None)
+    assert row.why.startswith(words)
+    assert str(row.kind).startswith("an example")
+
+
+def test_a_name_of_ours_is_no_look_alike() -> None:
+    own = Sighting("domain", LOOKALIKE)
+    for first, second in (("corp.example", own), (LOOKALIKE, Sighting("domain", "corp.example"))):
+        assert forged(zone("p=reject"), second, domain=first)[LOOKALIKE].kind is Kind.DOMAIN
+
+
+def test_a_look_alike_that_is_not_on_the_tape_is_unknown() -> None:
+    (row,) = [f for f in spoofing.forgeries(targets(Network())) if f.kind is Kind.LOOKALIKE]
+    assert row.why.startswith("unknown (")
 
 
 STRANGERS = [
