@@ -307,6 +307,10 @@ def _listed(domain: str, steps: Steps) -> DmarcRecord | Policy:
     return Policy.ABSENT
 
 
+async def _owner(network: Network, host: str) -> str:
+    return organization(host, await ask(network, host))
+
+
 async def collect(network: Network, domain: str) -> Dmarc:
     """The DMARC policy that governs mail with this From domain, by both standards."""
     if not (name := ascii_name(domain)):
@@ -317,7 +321,7 @@ async def collect(network: Network, domain: str) -> Dmarc:
     # A name below one that exists, exists (RFC 8020); only else is there anything to ask.
     exists = True if steps[name].exists else (await query(network, name, "TXT")).exists
     walked = by_walk(name, steps, exists)
-    targets = await dmarc_reports.collect(network, walked.record, walked.org) if walked.record else ()
+    targets = await dmarc_reports.collect(network, walked.record, walked.org, _owner) if walked.record else ()
     return Dmarc(name, walked, by_list(name, steps), tuple(passed(name, steps)), exists, targets)
 
 

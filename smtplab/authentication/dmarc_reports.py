@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,8 @@ from smtplab.net import Network
 from smtplab.net.dns import State, addresses, query
 
 NULL_MX = "0 ."
+MAX_WALKS = 10
+"""Hosts below the organization of which it is asked whether they belong to it; further ones stay unknown."""
 
 
 class Consent(StrEnum):
@@ -38,17 +41,32 @@ class ReportTarget:
         return self.address.rpartition("@")[2]
 
 
-async def collect(network: Network, record: DmarcRecord, org: str) -> tuple[ReportTarget, ...]:
+Walk = Callable[[Network, str], Awaitable[str]]
+"""The organizational domain of a host by the DNS tree walk; "" where an answer is missing."""
+
+
+async def collect(network: Network, record: DmarcRecord, org: str, walk: Walk) -> tuple[ReportTarget, ...]:
     """The report addresses of a record of the organization `org`, rua before ruf."""
     found = list(dict.fromkeys((*record.rua, *record.ruf)))[:MAX_PARTS]
-    return tuple(await asyncio.gather(*(_target(network, a, record, org) for a in found)))
+    known = {org, record.domain} - {""}
+    hosts = dict.fromkeys(a.rpartition("@")[2] for a in found)
+    below = [h for h in hosts if h not in known and any(h.endswith(f".{own}") for own in known)]
+    # A record with psd=n below makes another organization; a stranger's list of hosts is not walked without end.
+    walked = dict(zip(below, await asyncio.gather(*(walk(network, h) for h in below[:MAX_WALKS])), strict=False))
+    orgs = dict.fromkeys(below, "") | walked | {k: k for k in known}
+    return tuple(await asyncio.gather(*(_target(network, a, record, orgs, known) for a in found)))
 
 
-async def _target(network: Network, address: str, record: DmarcRecord, org: str) -> ReportTarget:
+async def _target(
+    network: Network, address: str, record: DmarcRecord, orgs: Mapping[str, str], known: Set[str]
+) -> ReportTarget:
+    """One address; `orgs` are the organizational domains of the hosts within ours, and `known` is what ours may be."""
     host = address.rpartition("@")[2]
-    # A host within the organization shares its organizational domain: no walk of its own is needed.
-    if any(host == own or host.endswith(f".{own}") for own in (org, record.domain) if own):
+    owner = orgs.get(host)
+    if owner in known:
         return ReportTarget(address, Consent.OWN, mail=await _mail(network, host))
+    if owner == "":
+        return ReportTarget(address, Consent.UNKNOWN, f"_dmarc.{host}")
     # A wildcard *._report._dmarc of the receiver answers this question like any other name.
     asked = f"{record.domain}._report._dmarc.{host}"
     answer = await query(network, asked, "TXT")

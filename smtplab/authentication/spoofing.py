@@ -34,6 +34,7 @@ MAX_DOMAINS = 10
 """Domains for which an invented subdomain and a parent are asked for."""
 _ALL = re.compile(r"(?:^|(?<=\s))\+?all(?=\s|$)", re.IGNORECASE)
 
+FREE = "free to register"
 CAUTION = "quarantine and reject are for when the reports show that your own mail passes; until then, none"
 
 
@@ -115,7 +116,7 @@ async def _taken(network: Network, name: str) -> str:
     """Whether a look-alike is registered, and if so with DMARC: two questions at most."""
     servers = await query(network, name, "NS")
     if servers.exists is not True:
-        return f"unknown ({servers.why})" if servers.exists is None else "free to register"
+        return f"unknown ({servers.why})" if servers.exists is None else FREE
     record = await query(network, f"_dmarc.{name}", "TXT")
     if record.state is State.UNKNOWN:
         return f"exists, DMARC unknown ({record.why})"
@@ -183,7 +184,8 @@ def table(targets: Sequence[Target]) -> pd.DataFrame:
 def _forgery(target: Target, open_: Sequence[Target]) -> Forgery:
     said = stranger(target.spf)
     if target.dmarc is None:
-        why = f"{target.taken}; it may pass in its own name: register it, or have it watched"
+        todo = "register it, or have it watched" if target.taken == FREE else "see whose it is"
+        why = f"{target.taken}; it may pass in its own name: {todo}"
         return Forgery(target.name, target.kind, "not asked", Fate.OUTSIDE, Fate.OUTSIDE, why)
     found = target.dmarc
     if door := next((o for o in open_ if found.record and _reaches(o, found)), None):

@@ -105,6 +105,37 @@ def found(records: dict[str, str | list[str]], domain: str, **broken: str) -> Dm
         return net.run(dmarc.collect(net, domain))
 
 
+REPORTS = "p=reject; rua=mailto:x@in.r.corp.example"
+# The DMARC records, what fails, and whether a host below the organization is one of ours
+BELOW: list[tuple[dict[str, str | list[str]], dict[str, str], str]] = [
+    ({"corp.example": REPORTS}, {}, "own"),
+    ({"corp.example": REPORTS, "r.corp.example": "p=none"}, {}, "own"),
+    ({"corp.example": REPORTS, "in.r.corp.example": "p=none"}, {}, "own"),
+    ({"corp.example": REPORTS, "r.corp.example": "p=none; psd=n"}, {}, "not authorised"),
+    ({"corp.example": REPORTS, "in.r.corp.example": "p=none; psd=n"}, {}, "not authorised"),
+    ({"corp.example": REPORTS, "r.corp.example": "p=none; psd=y"}, {}, "not authorised"),
+    ({"corp.example": f"{REPORTS}; psd=n"}, {}, "own"),
+    ({"corp.example": REPORTS}, {"r.corp.example": "SERVFAIL"}, "unknown"),
+    # The walk ends before what has no answer.
+    ({"corp.example": REPORTS, "in.r.corp.example": "p=none; psd=n"}, {"r.corp.example": "SERVFAIL"}, "not authorised"),
+    ({"corp.example": "p=reject; rua=mailto:x@corp.example"}, {"r.corp.example": "SERVFAIL"}, "own"),
+]
+
+
+@pytest.mark.parametrize(("records", "broken", "consent"), BELOW)
+def test_a_report_host_below_may_be_another_organization(
+    records: dict[str, str | list[str]], broken: dict[str, str], consent: str
+) -> None:
+    (target,) = found(records, "corp.example", **broken).targets
+    assert str(target.consent) == consent
+
+
+def test_report_hosts_below_are_not_walked_without_end() -> None:
+    many = ",".join(f"mailto:x@r{i}.corp.example" for i in range(30))
+    got = found({"corp.example": f"p=reject; rua={many}"}, "corp.example").targets
+    assert [str(t.consent) for t in got] == ["own"] * 10 + ["unknown"] * 20
+
+
 @pytest.mark.parametrize(("domain", "names"), WALKS)
 def test_the_walk_asks_at_most_eight_names(domain: str, names: list[str]) -> None:
     assert dmarc.walk(domain) == names
