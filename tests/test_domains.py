@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from dns import reversename
 
 from smtplab import domains
 from smtplab.errors import SmtplabError
@@ -22,6 +23,9 @@ GOOD: Zone = {
     DOMAIN: [("TXT", txt(SPF.encode())), ("MX", f"20 mx2.{DOMAIN}."), ("MX", f"10 mx1.{DOMAIN}.")],
     f"mx1.{DOMAIN}": [("A", "192.0.2.1"), ("AAAA", "2001:db8::1")],
     f"mx2.{DOMAIN}": [("A", "192.0.2.2"), ("AAAA", "2001:db8::2")],
+    # The record lets both MX send, so each of their addresses needs its reverse name.
+    **{reversename.from_address(f"192.0.2.{n}").to_text(True): [("PTR", f"mx{n}.{DOMAIN}.")] for n in (1, 2)},
+    **{reversename.from_address(f"2001:db8::{n}").to_text(True): [("PTR", f"mx{n}.{DOMAIN}.")] for n in (1, 2)},
     "_spf.mail.example": [("TXT", txt(b"v=spf1 ip4:198.51.100.0/24 -all"))],
     f"_dmarc.{DOMAIN}": [("TXT", txt(DMARC.encode()))],
     f"s1._domainkey.{DOMAIN}": [("TXT", txt(KEY.encode()))],
