@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 
 import spftrace
+from spftrace.macros import MacroContext, expand, truncate_domain
 from spftrace.parser import DNS_MECHANISMS, Term, parse
 
 from smtplab.authentication.owners import sold_as
-from smtplab.authentication.spf_record import MAX_MX, Flaw, Problem, SpfRecord, SpfTerm, merged, pasted, spf_texts
+from smtplab.authentication.spf_record import (
+    MAX_MX,
+    MAX_TERM,
+    Flaw,
+    Problem,
+    SpfRecord,
+    SpfTerm,
+    merged,
+    pasted,
+    spf_texts,
+)
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
 
@@ -27,6 +39,9 @@ MAX_DEPTH = 12
 MODIFIERS = frozenset({"redirect", "exp", "ra", "rp", "rr"})
 """RFC 7208 section 6 and RFC 6652: modifiers that mean something."""
 _HEAD = len("v=spf1")
+_OF_MESSAGE = re.compile(r"%\{[^d]", re.IGNORECASE)
+"""RFC 7208 section 7.2: every macro but that of the domain differs from message to message."""
+_NOBODY = ipaddress.IPv4Address(0)
 
 
 async def collect(network: Network, domain: str, record: str | None = None) -> SpfRecord:
@@ -49,6 +64,7 @@ async def collect(network: Network, domain: str, record: str | None = None) -> S
     if records:
         top = await walk.record(domain, records[0] if len(records) == 1 else merged(records), (domain,), True)
         await walk.registrable()
+    mail = None if records or nearly or record is not None else await _takes_mail(network, domain)
     return SpfRecord(
         domain,
         state,
@@ -63,7 +79,14 @@ async def collect(network: Network, domain: str, record: str | None = None) -> S
         size=size,
         what_if=record is not None,
         cut=walk.cut,
+        mail=mail,
     )
+
+
+async def _takes_mail(network: Network, domain: str) -> bool | None:
+    """Whether a domain has an MX other than the null MX of RFC 7505; None where unknown."""
+    answer = await query(network, domain, "MX")
+    return None if answer.state is State.UNKNOWN else any(r.split()[-1] != "." for r in answer.records)
 
 
 def answer_size(answer: DnsAnswer) -> int:
@@ -86,7 +109,7 @@ class _Walk:
         self.cut = False
 
     def tell(self, flaw: Flaw, domain: str, term: str, what: str) -> None:
-        self.problems.append(Problem(flaw, domain, term[:200], what))
+        self.problems.append(Problem(flaw, domain, term[:MAX_TERM], what))
 
     async def record(self, domain: str, text: str, path: tuple[str, ...], own: bool) -> tuple[SpfTerm, ...]:
         mechanisms, redirect = self._parts(domain, text, own)
@@ -144,7 +167,7 @@ class _Walk:
         """Ask at once what the walk will ask in order, so that a record costs one round trip a level."""
         asks: list[Awaitable[object]] = []
         for term in terms[: MOST_TERMS - self.terms]:
-            if not (name := _target(term, domain)) or len(asks) >= MOST_LOOKUPS - self.lookups:
+            if not (name := await _target(term, domain)) or len(asks) >= MOST_LOOKUPS - self.lookups:
                 continue
             if term.name in ("include", "redirect"):
                 asks.append(query(self.network, name, "TXT"))
@@ -158,7 +181,7 @@ class _Walk:
         before = self.lookups
         asks = term.name in DNS_MECHANISMS or term.name == "redirect"
         self.lookups += asks
-        target = _target(term, domain)
+        target = await _target(term, domain)
         made = SpfTerm(
             term.raw, term.name, term.qualifier, domain, path, self.lookups if asks else 0, before, own, target
         )
@@ -264,9 +287,13 @@ class _Walk:
                 self.tell(Flaw.REGISTRABLE, domain, term, owner)
 
 
-def _target(term: Term, domain: str) -> str:
-    """The name a term asks for; "" where it asks for none, or where a macro decides."""
+async def _target(term: Term, domain: str) -> str:
+    """The name a term asks for; "" where it asks for none, or where the message decides."""
     if term.name not in (*DNS_MECHANISMS, "redirect") or term.name == "ptr":
         return ""
-    target = (term.arg or domain).lower().rstrip(".")
-    return "" if "%" in target else target
+    target = term.arg or domain
+    if "%" in target:
+        if _OF_MESSAGE.search(target):
+            return ""
+        target = truncate_domain(await expand(target, MacroContext(_NOBODY, "", "", domain)))
+    return target.lower().rstrip(".")

@@ -18,12 +18,14 @@ from spftrace.parser import parse
 from smtplab.authentication.collect import AuthEvidence
 from smtplab.authentication.owners import organization
 from smtplab.authentication.ranges import Ranges
+from smtplab.authentication.spf_edit import line
 from smtplab.authentication.spf_networks import matches
 from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_RECORD, SpfRecord, SpfTerm
 
 MOST_NETWORKS = 400
 """A term that leads to more is left as it is: nobody keeps that many by hand."""
 _DOMAIN_MACRO = re.compile(r"%\{d", re.IGNORECASE)
+_ARGUMENT = re.compile(r"(?<=[:=]).*?(?=(?:/\d+)?(?://\d+)?$)")
 _BARE = re.compile(r"^[+\-~?]?(?:a|mx|ptr)(?=/|$)", re.IGNORECASE)
 
 
@@ -65,7 +67,7 @@ class Flattened:
 
     def zone(self) -> str:
         """The records as lines of a zone file, strings of 255 bytes at most."""
-        return "\n".join(f"{name}. TXT {_strings(text)}" for name, text in self.records)
+        return "\n".join(line(name, text) for name, text in self.records)
 
     def __repr__(self) -> str:
         if not self.records:
@@ -74,11 +76,8 @@ class Flattened:
         return "\n".join([head if self.fits else f"{head}: does not fit", self.zone(), self.risk])
 
 
-def _strings(text: str) -> str:
-    return " ".join(f'"{text[i : i + 255]}"' for i in range(0, len(text), 255))
-
-
-def _network_term(qualifier: str, network: str) -> str:
+def network_term(qualifier: str, network: str) -> str:
+    """The mechanism that matches a network."""
     sign = "" if qualifier == "+" else qualifier
     return f"{sign}ip{6 if ':' in network else 4}:{network.removesuffix('/128' if ':' in network else '/32')}"
 
@@ -119,19 +118,27 @@ def flatten(record: SpfRecord, limit: int = MAX_LOOKUPS) -> Flattened:
 def _inlined(terms: Sequence[SpfTerm]) -> list[SpfTerm]:
     """The terms of a record with its redirect followed.
 
-    A redirect stays where a macro in its target asks for the current domain, which would then be another one.
+    A redirect stays where a macro in its target asks for the current domain, which would then be another one, beside
+    something of the message.
     """
     made: list[SpfTerm] = []
     for term in terms:
-        if term.name == "redirect" and term.inner and not any(_DOMAIN_MACRO.search(t.text) for t in term.inner):
+        if term.name == "redirect" and term.inner and not any(_moves(t) for t in term.inner):
             made += _inlined([_explicit(t) for t in term.inner])
         else:
             made.append(term)
     return made
 
 
+def _moves(term: SpfTerm) -> bool:
+    """Whether a term asks for another name where it stands in another record, and none can be written out."""
+    return bool(_DOMAIN_MACRO.search(term.text)) and not term.target
+
+
 def _explicit(term: SpfTerm) -> SpfTerm:
     """A term that stands for the current domain, with that domain written out."""
+    if _DOMAIN_MACRO.search(term.text):
+        return replace(term, text=_ARGUMENT.sub(lambda _: term.target, term.text, count=1))
     return replace(term, text=_BARE.sub(rf"\g<0>:{term.domain}", term.text))
 
 
@@ -185,7 +192,7 @@ class _Piece:
         if self.parts:
             sign = "" if self.qualifier == "+" else self.qualifier
             return [f"{sign}include:{name}" for name in self.parts]
-        return [self.text] if self.text else [_network_term(self.qualifier, n) for n in self.networks]
+        return [self.text] if self.text else [network_term(self.qualifier, n) for n in self.networks]
 
 
 def _pieces(terms: Sequence[SpfTerm], replaced: set[int]) -> list[_Piece]:
@@ -226,7 +233,7 @@ def _chunks(networks: Sequence[str]) -> Iterator[str]:
     """Records that let networks pass, each within the bytes that one may have."""
     terms: list[str] = []
     for network in networks:
-        term = _network_term("+", network)
+        term = network_term("+", network)
         if terms and len(" ".join(["v=spf1", *terms, term, "-all"])) > MAX_RECORD:
             yield " ".join(["v=spf1", *terms, "-all"])
             terms = []

@@ -22,6 +22,8 @@ MAX_RECORD = 450
 """RFC 7208 section 3.4: bytes of a record that fit into a DNS answer of 512 bytes with room for its head."""
 MAX_ANSWER = 512
 """RFC 1035 section 4.2.1: bytes of a DNS answer by UDP without EDNS."""
+MAX_TERM = 200
+"""Characters of a term that a problem tells."""
 IS_SPF = re.compile(r"v=spf1(?=$| )", re.IGNORECASE)
 """RFC 7208 section 4.5: the version, in any case, then a space or the end."""
 _NEARLY = re.compile(r"""[\s"'\ufeff]*(v\s*=\s*spf|spf1\b)""", re.IGNORECASE)
@@ -127,7 +129,8 @@ class SpfRecord:
     `top` are the terms of the record in order, `all` is the last `all` in the domain's own record or its redirect
     target ("" without one), `nearly` are TXT records that look like SPF and are none, `size` the bytes of the DNS
     answer, `what_if` tells that the record was given and is not the published one, `cut` that the reader stopped
-    early because the record is too large to be meant.
+    early because the record is too large to be meant, `mail` whether the domain has an MX that takes mail (asked only
+    where there is no record, None where unknown).
     """
 
     domain: str
@@ -144,11 +147,17 @@ class SpfRecord:
     size: int = 0
     what_if: bool = False
     cut: bool = False
+    mail: bool | None = None
 
     @property
     def record(self) -> str:
         """The one record, or ""."""
         return self.records[0] if len(self.records) == 1 else ""
+
+    @property
+    def text(self) -> str:
+        """What was read: the record, several as the one they would be, or ""."""
+        return self.record or (merged(self.records) if self.records else "")
 
     @cached_property
     def terms(self) -> tuple[SpfTerm, ...]:

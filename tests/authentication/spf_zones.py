@@ -45,7 +45,8 @@ def plain(policies: list[str] = POLICIES) -> st.SearchStrategy[str]:
 
 dynamic = st.one_of(
     st.builds("exists:{}".format, _names),
-    st.sampled_from(["exists:%{i}.x.example", "exists:%{ir}.%{v}.x.example", "a:%{d}", "include:%{l}.example", "ptr"]),
+    st.sampled_from(["exists:%{i}.x.example", "exists:%{ir}.%{v}.x.example", "include:%{l}.example", "ptr"]),
+    st.sampled_from(["a:%{d}", "A:h1.%{d1}/29", "mx:%{D}//64", "exists:no0.%{d1r}.x.example", "a:h0.%{d1}/30//126"]),
 )
 odd = st.sampled_from(["ip4:300.1.1.1", "include:", "foo", "a/33", "ip6:2001:db8::/129", "-", "exists:%{z}", "ALL"])
 ends = ["", "", " -all", " ~all", " ?all", " +all", " -ALL"]

@@ -113,6 +113,25 @@ WRITTEN: list[tuple[str, dict[str, str], int, list[str]]] = [
         0,
         ["v=spf1 ip4:192.0.2.1 redirect=a.example"],
     ),
+    # A macro that stands for the domain alone is a name like any other, wherever it stands.
+    (
+        "v=spf1 include:_s.%{d} exists:%{d2r}.x.example redirect=a.%{d1}",
+        {
+            "_s.d.example": "v=spf1 ip4:192.0.2.9 a:h.%{D}//64 -all",
+            "h._s.d.example": "",
+            "a.example": "v=spf1 include:b.%{d1} ip4:192.0.2.4 -all",
+            "b.example": "v=spf1 ip4:192.0.2.1 ?all",
+        },
+        1,
+        ["v=spf1 ip4:192.0.2.9 ip4:192.0.2.4 include:b.example -all"],
+    ),
+    # Beside a macro of the message it stays one.
+    (
+        "v=spf1 a:%{d}/28 redirect=a.example",
+        {"a.example": "v=spf1 mx:%{d}/24 exists:%{d}.%{i} -all"},
+        3,
+        ["v=spf1 redirect=a.example"],
+    ),
     # What leads nowhere goes, the explanation stays, and no term is written out without need.
     (
         "v=spf1 a:gone.example include:a.example -all exp=why.example",

@@ -37,6 +37,37 @@ def evidence(names: Zone) -> AuthEvidence:
     return AuthEvidence((DOMAIN,), (), (read(names),), (), (), ())
 
 
+# A term, and what stands there without the message: its target, its networks and whether all is known.
+MACROS: list[tuple[str, str, tuple[str, ...], bool]] = [
+    ("a:h.%{d1}", "h.example", ("192.0.2.1/32", "2001:db8::1/128"), True),
+    ("a:h.%{D1}/24//64", "h.example", ("192.0.2.0/24", "2001:db8::/64"), True),
+    ("a:%{d2r}.h.example", "example.corp.h.example", (), True),
+    ("a:%{dr-}.h.example", "corp.example.h.example", (), True),
+    ("exists:h.%{d1}", "h.example", ("0.0.0.0/0", "::/0"), True),
+    ("exists:%{i}.%{d}", "", (), False),
+    ("a:%{o}", "", (), False),
+    ("a:%{H}.example", "", (), False),
+    ("include:%{d}._spf.%{p}", "", (), False),
+]
+
+
+@pytest.mark.parametrize(("text", "target", "networks", "known"), MACROS, ids=[m[0] for m in MACROS])
+def test_a_macro_of_the_domain_alone_is_a_name(text: str, target: str, networks: tuple[str, ...], known: bool) -> None:
+    (term, _) = read(zone(f"v=spf1 {text} -all")).terms
+    assert (term.target, term.networks, term.known, term.lookup) == (target, networks, known, 1)
+
+
+def test_a_macro_in_an_included_record_is_of_that_domain() -> None:
+    names = {**zone("v=spf1 include:_s.%{d} redirect=r.%{d1} ra=x", r_example="v=spf1 include:gone.%{d} -all")}
+    names[f"_s.{DOMAIN}"] = [("TXT", txt(b"v=spf1 a:h.%{d1} a:%{d} -all"))]
+    record = read(names)
+    assert (record.lookups, record.redirect, record.networks()) == (5, "r.example", ["192.0.2.1/32", "2001:db8::1/128"])
+    assert [t.target for t in record.terms if t.lookup] == [
+        f"_s.{DOMAIN}", "h.example", f"_s.{DOMAIN}", "r.example", "gone.r.example",
+    ]  # fmt: skip
+    assert record.error.startswith("r.example: include:gone.%{d}")
+
+
 NAMES: Zone = {
     **zone(
         "v=spf1 ip4:192.0.2.0/24 a:h.example include:_spf.google.com ?include:x.example exists:%{i}.z.example ~all",

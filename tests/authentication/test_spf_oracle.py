@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import dns.message
@@ -12,6 +13,7 @@ import spf as pyspf
 from hypothesis import given, settings
 
 from smtplab.authentication import spf_trace
+from smtplab.authentication.spf_record import MAX_VOIDS
 from smtplab.authentication.spf_trace import SpfCheck
 from tests.authentication import spf_zones as zones
 from tests.authentication.dnsserver import Zone, network, txt
@@ -38,6 +40,9 @@ def ask(resolver: str) -> Any:
 
     return lookup
 
+
+MX_TERM = re.compile(r"[+\-~?]?mx(?=$|[:/])", re.IGNORECASE)
+"""The mechanism itself, not a name that holds these letters."""
 
 UNREACHED = "an include of the own domain that is not reached"
 """pyspf calls it an error of syntax. RFC 7208 section 4.6.2: mechanisms are evaluated in turn, and the first match ends
@@ -71,7 +76,20 @@ def difference(zone: Zone, ours: SpfCheck) -> str:
     """The name of the difference that a zone and a verdict of ours invite; "" for none."""
     if any(f"include:{name} " in f"{text} " for name, texts in plainly(zone).items() for text in texts):
         return UNREACHED
-    return BEHIND if any(s.outcome == "match" and "mx" in s.term.lower() for s in ours.trace) else ""
+    return BEHIND if ours.void_lookups + behind(zone, ours) > MAX_VOIDS else ""
+
+
+def behind(zone: Zone, ours: SpfCheck) -> int:
+    """Exchangers that ours did not ask for, because one before them matches, and that have no address."""
+    kind, empty = ("AAAA" if ":" in ours.ip else "A"), 0
+    for step in ours.trace:
+        if step.outcome == "match" and MX_TERM.match(step.term):
+            asked = {a.split(": ")[0] for a in step.asked}
+            name = next(a.split(" ")[1].rstrip(":") for a in step.asked if a.startswith("MX "))
+            hosts = {h.split()[1].rstrip(".") for t, h in zone[name] if t == "MX"}
+            left = [h for h in hosts if f"{kind} {h}" not in asked]
+            empty += sum(all(t != kind for t, _ in zone.get(h, [])) for h in left)
+    return empty
 
 
 def plainly(zone: Zone) -> dict[str, list[str]]:
@@ -87,6 +105,23 @@ def plainly(zone: Zone) -> dict[str, list[str]]:
 def test_where_the_two_differ_the_standard_decides(name: str, zone: Zone, right: str) -> None:
     ours, theirs = both(zone, "192.0.2.1")
     assert (ours.result, theirs, difference(zone, ours)) == (right, "permerror", name)
+
+
+@pytest.mark.parametrize(
+    ("record", "hosts"),
+    [
+        # A name that holds the letters, a match of the last exchanger, and one with none but living ones behind it.
+        ("v=spf1 a:mx.example -all", []),
+        ("v=spf1 mx -all", ["no0.example", "no1.example", "mx.example"]),
+        ("v=spf1 mx -all", ["mx.example", "mx.example", "mx.example", "mx.example"]),
+        ("v=spf1 mx -all", ["mx.example", "no0.example", "no1.example"]),
+    ],
+)
+def test_no_other_zone_is_excused(record: str, hosts: list[str]) -> None:
+    exchangers = [("MX", f"{i} {h}.") for i, h in enumerate(hosts)]
+    zone: Zone = {zones.DOMAIN: [("TXT", txt(record.encode())), *exchangers], "mx.example": [("A", "192.0.2.1")]}
+    ours, theirs = both(zone, "192.0.2.1")
+    assert (ours.result, theirs, difference(zone, ours)) == ("pass", "pass", "")
 
 
 @settings(max_examples=120, deadline=None)
