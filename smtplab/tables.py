@@ -115,6 +115,7 @@ Kind = Literal[
     "author",
     "signer",
     "envelope",
+    "helo",
 ]
 
 
@@ -122,9 +123,9 @@ Kind = Literal[
 class Sighting:
     """One thing seen in evidence: `where` is its source.
 
-    `of` is the domain of a selector, the role of a host, and of a signer (d=) or an envelope (MAIL FROM) the author
-    domain, the one in the From line, whose mail it vouches for. `last` is when it was last seen, as far as the source
-    tells times.
+    `of` is the domain of a selector, the role of a host, the address that greets so (helo), and of a signer (d=) or
+    an envelope (MAIL FROM) the author domain, the one in the From line, whose mail it vouches for. `last` is when it
+    was last seen, as far as the source tells times.
     """
 
     kind: Kind
@@ -181,6 +182,10 @@ class Inventory:
         """Addresses our mail leaves from."""
         return self._values("outbound")
 
+    def greetings(self) -> dict[str, str]:
+        """The name in HELO by address, the one seen most."""
+        return {s.of: s.value for s in reversed(self.things) if s.kind == "helo"}
+
     def recipient_domains(self) -> tuple[str, ...]:
         """Domains we send to, most messages first."""
         return self._values("recipient_domain")
@@ -205,5 +210,8 @@ class Inventory:
 
     def __repr__(self) -> str:
         counts = Counter(s.kind for s in self.things)
-        said = (f"{n:,} {k.replace('_', ' ')}{'s' * (n != 1 and k != 'outbound')}" for k, n in sorted(counts.items()))
+        said = (
+            f"{n:,} {k.replace('_', ' ')}{'s' * (n != 1 and k not in ('outbound', 'helo'))}"
+            for k, n in sorted(counts.items())
+        )
         return f"Inventory({', '.join(said)})"

@@ -9,10 +9,11 @@ import pandas as pd
 from smtplab import mail
 from smtplab.bounces.read import BounceEvidence
 from smtplab.findings import Finding, Findings
+from smtplab.names import received
 from smtplab.tables import Sighting, signers
 
 SEEN_OFTEN = 3
-"""Messages that must show a selector before it counts as in use: backscatter may name our domain too."""
+"""Messages that must show a selector or a greeting before it counts: backscatter may name our domain too."""
 SMALL = 5
 """Unknown addresses below which a list is counted with the other small ones."""
 OURS = ("authfailure", "requireptr", "blocked", "badreputation", "speeding", "toomanyconn", "failedstarttls")
@@ -118,7 +119,7 @@ def _files(part: pd.DataFrame) -> tuple[str, ...]:
 
 
 def sightings(evidence: BounceEvidence) -> list[Sighting]:
-    """Recipient domains, selectors that returned messages carry, and our own addresses that receivers quote."""
+    """Recipient domains, selectors and HELO names in returned messages, and our own addresses that receivers quote."""
     where = "bounces"
     table = evidence.bounces
     domains = table.loc[table["kind"].isin(["bounce", "delay", "success"]), "recipient"].dropna().map(mail.domain_of)
@@ -126,6 +127,7 @@ def sightings(evidence: BounceEvidence) -> list[Sighting]:
     for domain, selector, count, last in signers(evidence.returned["signatures"], evidence.returned["sent"]):
         if count >= SEEN_OFTEN and domain:
             found.append(Sighting("selector", selector, domain, where, count, last))
+    found += received.sightings(evidence.returned["greetings"], where, SEEN_OFTEN)
     authors = evidence.returned["header_from"].dropna().value_counts()
     found += [Sighting("author", d, "", where, int(n)) for d, n in authors.items() if within(d, evidence.domains)]
     if evidence.domains:

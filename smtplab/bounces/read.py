@@ -26,6 +26,7 @@ _MESSAGES = {
 _RETURNED = {
     "file": "str", "number": "Int64", "message_id": "str", "sent": "datetime64[us, UTC]", "sender": "str",
     "author": "str", "header_from": "str", "subject": "str", "campaign": "str", "list_id": "str", "signatures": "str",
+    "greetings": "str",
 }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ class BounceEvidence:
     `bounces` is the table bounces, a row a recipient. `messages` has a row a message: file, number, line, time,
     kind, why, author, subject, recipients. `returned` has a row a message that came back with its headers:
     file, number, message_id, sent, sender, author, header_from, subject, campaign, list_id, signatures
-    (domain/selector, joined by spaces). `domains` are the case's own.
+    (domain/selector, joined by spaces), greetings (address/HELO, joined by spaces). `domains` are the case's own.
     """
 
     bounces: pd.DataFrame
@@ -72,7 +73,7 @@ def _rules() -> str:
     """What besides the files decides the tables."""
     data = resources.files("smtplab") / "data"
     texts = [(data / name).read_bytes() for name in ("reply_rules.toml", "providers.toml", "tables.toml")]
-    return hashlib.sha256(b"".join(texts)).hexdigest()
+    return hashlib.sha256(b"".join([*texts, repr((_MESSAGES, _RETURNED)).encode()])).hexdigest()
 
 
 def _read(sources: Iterable[tuple[Path, str]]) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from email.message import Message
 
 from smtplab import mail
+from smtplab.names.received import greetings
 
 _TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _COPY = re.compile(
@@ -27,7 +28,10 @@ _CAMPAIGN = ("X-Campaign", "X-Campaign-Id", "X-CampaignID", "X-Mailing-Id")
 
 @dataclass(frozen=True)
 class Returned:
-    """Headers of the returned message; `signatures` are domain and selector of each DKIM-Signature."""
+    """Headers of the returned message; `signatures` are domain and selector of each DKIM-Signature.
+
+    `greetings` are address and HELO of who handed it over, as `names.received.greetings` tells them.
+    """
 
     message_id: str | None = None
     sent: datetime | None = None
@@ -38,6 +42,7 @@ class Returned:
     campaign: str | None = None
     list_id: str | None = None
     signatures: tuple[tuple[str, str], ...] = ()
+    greetings: str | None = None
 
     @property
     def header_from(self) -> str | None:
@@ -88,6 +93,7 @@ def of(message: Message) -> Returned:
         campaign=_campaign(message) or list_id or None,
         list_id=list_id or None,
         signatures=tuple(mail.signatures(message)[:10]),
+        greetings=greetings(message),
     )
 
 

@@ -8,6 +8,7 @@ from smtplab.findings import Finding, Findings
 from smtplab.messages import verdicts
 from smtplab.messages.read import MessageEvidence
 from smtplab.messages.signatures import SignatureEvidence
+from smtplab.names import received
 from smtplab.tables import Sighting, signers
 
 
@@ -41,7 +42,7 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
 
 
 def sightings(evidence: MessageEvidence) -> list[Sighting]:
-    """Selectors of signatures, selectors of a logo that is asked for, and author domains that are our own."""
+    """Selectors of signatures and of a logo that is asked for, HELO names, and author domains that are our own."""
     where = "sample messages"
     found = [
         Sighting("selector", selector, domain, where, count, last)
@@ -51,6 +52,7 @@ def sightings(evidence: MessageEvidence) -> list[Sighting]:
     found += [
         Sighting("bimi_selector", str(s), str(d), where, n) for (d, s), n in asked.size().items() if s != "default"
     ]
+    found += received.sightings(evidence.frame["greetings"], where)
     authors = evidence.frame["header_from"].dropna().value_counts()
     return found + [
         Sighting("author", d, "", where, int(n)) for d, n in authors.items() if verdicts.within(d, evidence.domains)

@@ -13,12 +13,14 @@ import pandas as pd
 from smtplab import mail
 from smtplab.case import Case
 from smtplab.messages import authres, unsubscribe
+from smtplab.names.received import greetings
 from smtplab.tables import conform
 
 _TYPES = {
     "file": "str", "number": "Int64", "time": "datetime64[us, UTC]", "author": "str", "header_from": "str",
     "envelope_from": "str", "subject": "str", "list": "str", "bulk": "str", "unsubscribe": "str", "lacks": "str",
     "covered": "boolean", "signatures": "str", "bimi_selector": "str", "judged_by": "str", "results": "str",
+    "greetings": "str",
 }  # fmt: skip
 
 
@@ -29,8 +31,8 @@ class MessageEvidence:
     `frame`, a row a message: file, number, time, author, header_from, envelope_from (domain), subject, list
     (List-Id, else the author), bulk (the header that says so), unsubscribe (List-Unsubscribe), lacks (what
     one-click unsubscribe lacks), covered (whether a signature covers it), signatures (domain/selector),
-    bimi_selector (s= of BIMI-Selector), judged_by and results (the topmost Authentication-Results). `domains` are
-    the case's own.
+    bimi_selector (s= of BIMI-Selector), judged_by and results (the topmost Authentication-Results), greetings (address
+    and HELO of who handed it over). `domains` are the case's own.
     """
 
     frame: pd.DataFrame
@@ -90,4 +92,5 @@ def _row(raw: mail.Raw) -> dict[str, Any]:
         "bimi_selector": mail.tags(mail.header(message, "BIMI-Selector") or "").get("s", "").lower() or None,
         "judged_by": judged[0].server or None if judged else None,
         "results": str(judged[0]) if judged else None,
+        "greetings": greetings(message),
     }

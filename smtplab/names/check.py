@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 from smtplab.findings import Finding, Findings
@@ -18,7 +19,14 @@ def check(evidence: NamesEvidence) -> Findings:
     mx = (f for a in evidence.mx for f in _mx(a, [h for h in hosts if h.domain == a.name]))
     outbound = (f for o in evidence.outbound for f in _outbound(o))
     zones = (f for z in evidence.zones for f in check_propagation.check(z, evidence.as_of))
-    return Findings((*mx, *outbound, *zones, *_recipients(evidence)))
+    return Findings((*mx, *outbound, *zones, *_recipients(evidence), *_listed(evidence)))
+
+
+def _listed(evidence: NamesEvidence) -> Iterator[Finding]:
+    for one in evidence.listed:
+        if one.why:
+            what, seen = f"Whether the SPF record of {one.domain} names more addresses", (f"DNS TXT {one.domain}",)
+            yield Finding("names.unknown", f"SPF of {one.domain}", seen, what=what, why=one.why)
 
 
 def _recipients(evidence: NamesEvidence) -> Iterator[Finding]:
@@ -119,7 +127,8 @@ def _mismatch(out: OutboundAddress, seen: tuple[str, ...]) -> Finding:
         address=out.address,
         ptr=out.names[0] if out.names else "none",
         forward=forward,
-        name=out.helo or "the host's name",
+        name=out.helo if out.helo and not out.helo_fault else "<name of the host>",
+        reverse=ipaddress.ip_address(out.address).reverse_pointer,
         rtype="AAAA" if ":" in out.address else "A",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +11,9 @@ import pandas as pd
 
 from smtplab.case import Case
 from smtplab.casefile import Host
+from smtplab.names import listed, reverse, routing
 from smtplab.names import propagation as zones_of
-from smtplab.names import reverse, routing
+from smtplab.names.listed import Listed
 from smtplab.names.propagation import Zone, literal_networks
 from smtplab.names.reverse import OutboundAddress
 from smtplab.names.routing import NULL_MX, MailHost
@@ -23,8 +24,6 @@ from smtplab.tables import Inventory
 __all__ = ["NULL_MX", "NamesEvidence", "ask", "collect"]
 MAX_RECIPIENT_DOMAINS = 200
 MAX_ADDRESSES = 200
-MAX_LITERAL = 50
-"""Single addresses taken from one SPF record."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class NamesEvidence:
     """MX answers by domain, their hosts, outbound addresses, and zones as each server tells them.
 
     `recipients` are the MX answers of the domains we send to most, `implicit` the domains themselves where they have
-    no MX and mail goes to their own address. `as_of` is the clock of every judgement.
+    no MX and mail goes to their own address, `listed` what each domain's SPF record names singly. `as_of` is the clock
+    of every judgement.
     """
 
     mx: tuple[DnsAnswer, ...]
@@ -41,6 +41,7 @@ class NamesEvidence:
     zones: tuple[Zone, ...]
     recipients: tuple[DnsAnswer, ...] = ()
     implicit: tuple[MailHost, ...] = ()
+    listed: tuple[Listed, ...] = ()
     as_of: datetime | None = None
 
     def __repr__(self) -> str:
@@ -113,20 +114,21 @@ async def ask(
     *,
     as_of: datetime | None = None,
 ) -> NamesEvidence:
-    """The same without a case; `hosts` give outbound addresses the name that they greet with.
+    """The same without a case; `hosts` give outbound addresses the name that they greet with, before the inventory.
 
     Without `propagation` no authoritative server is asked by itself, only the resolver. `as_of` is now, unless given.
     """
     domains = inventory.domains()
     theirs = [d for d in inventory.recipient_domains() if d not in domains][:MAX_RECIPIENT_DOMAINS]
-    mx, outbound, zones, recipients = await asyncio.gather(
+    mx, named, zones, recipients = await asyncio.gather(
         asyncio.gather(*(query(network, d, "MX") for d in domains)),
-        _outbound(network, inventory, hosts),
+        asyncio.gather(*(listed.collect(network, d, domains) for d in domains)),
         asyncio.gather(*(zones_of.collect(network, d, inventory.selectors(d)) for d in domains if propagation)),
         asyncio.gather(*(query(network, d, "MX") for d in theirs)),
     )
     hosts_of = await asyncio.gather(*(routing.collect(network, a) for a in mx))
     implicit = await asyncio.gather(*(routing.implicit(network, a) for a in mx))
+    outbound = await _outbound(network, inventory, hosts, named)
     return NamesEvidence(
         tuple(mx),
         tuple(h for group in hosts_of for h in group),
@@ -134,29 +136,23 @@ async def ask(
         tuple(z for z in zones if z),
         tuple(recipients),
         tuple(h for h in implicit if h),
+        tuple(named),
         as_of or network.clock(),
     )
 
 
-async def _outbound(network: Network, inventory: Inventory, hosts: tuple[Host, ...]) -> list[OutboundAddress]:
+async def _outbound(
+    network: Network, inventory: Inventory, hosts: tuple[Host, ...], named: Iterable[Listed]
+) -> list[OutboundAddress]:
     """Every public address mail leaves from: what evidence and case.toml name, and what our SPF records list singly."""
-    named = {ip: h.name for h in hosts if "outbound" in h.roles for ip in h.addresses}
-    listed: dict[str, str] = {}
-    for answer in await asyncio.gather(*(query(network, d, "TXT") for d in inventory.domains())):
-        for ip in _single(answer.records):
-            listed[ip] = f"{listed[ip]}; SPF of {answer.name}" if ip in listed else f"SPF of {answer.name}"
-    every = dict.fromkeys((*inventory.outbound(), *listed))
-    public = [ip for ip in every if network.settings.is_public(ip)][:MAX_ADDRESSES]
-    seen = {ip: "; ".join(filter(None, (inventory.where("outbound", ip), listed.get(ip, "")))) for ip in public}
-    return await asyncio.gather(*(reverse.collect(network, ip, named.get(ip, ""), seen[ip]) for ip in public))
-
-
-def _single(records: tuple[str, ...]) -> list[str]:
-    """Addresses that an SPF record lists one by one, not by network nor by include: the domain's own machines."""
-    networks = []
-    for text in (n for r in records for n in literal_networks(r)):
-        try:
-            networks.append(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            continue
-    return list(dict.fromkeys(str(n.network_address) for n in networks if n.num_addresses == 1))[:MAX_LITERAL]
+    seen = {ip: [inventory.where("outbound", ip)] for ip in inventory.outbound()}
+    for one in named:
+        for ip in one.addresses:
+            seen.setdefault(ip, []).append(f"SPF of {one.domain}")
+    declared = {ip: h.name for h in hosts if "outbound" in h.roles for ip in h.addresses}
+    greets = inventory.greetings() | declared
+    for ip in seen.keys() & greets.keys() - declared.keys():
+        seen[ip].append(f"HELO in {inventory.where('helo', greets[ip], ip)}")
+    public = [ip for ip in seen if network.settings.is_public(ip)][:MAX_ADDRESSES]
+    told = {ip: "; ".join(filter(None, seen[ip])) for ip in public}
+    return await asyncio.gather(*(reverse.collect(network, ip, greets.get(ip, ""), told[ip]) for ip in public))

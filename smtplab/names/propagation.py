@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
-import spftrace
-from spftrace.parser import parse
 
+from smtplab.names.listed import terms
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
 
@@ -251,15 +250,8 @@ def _all(zone: Zone) -> list[Place]:
 
 def literal_networks(record: str) -> list[str]:
     """The networks that an SPF record names itself, without its includes; none for any other text."""
-    if not record.lower().startswith("v=spf1"):
-        return []
-    try:
-        terms = parse(record).terms
-    except spftrace.SpfError:
-        return []
-    return [
-        f"{t.arg}/{t.cidr4 or t.cidr6}" if t.cidr4 or t.cidr6 else str(t.arg) for t in terms if t.name in ("ip4", "ip6")
-    ]
+    named = [t for t in terms(record) if t.name in ("ip4", "ip6")]
+    return [f"{t.arg}/{t.cidr4 or t.cidr6}" if t.cidr4 or t.cidr6 else str(t.arg) for t in named]
 
 
 async def collect(network: Network, domain: str, selectors: Iterable[str] = ()) -> Zone | None:

@@ -56,13 +56,16 @@ def test_nothing_is_worse_than_low(tmp_path: Path) -> None:
     assert not bounces.check(found).at_least("medium")
 
 
-def test_a_selector_is_sighted_once_three_messages_show_it(tmp_path: Path) -> None:
+def test_a_selector_and_a_greeting_are_sighted_once_three_messages_show_it(tmp_path: Path) -> None:
     for count, seen in ((2, []), (3, ["v1"])):
         found = evidence(tmp_path, *[dsn()] * count)
         sighted = [s for s in bounces.sightings(found) if s.kind == "selector"]
         assert [s.value for s in sighted] == seen
         # The Date of the message that came back.
         assert all(s.last == datetime(2026, 11, 2, 9, 59, 30, tzinfo=UTC) for s in sighted)
+        assert [s.value for s in bounces.sightings(found) if s.kind == "selector"] == seen
+        helo = [(s.value, s.of) for s in bounces.sightings(found) if s.kind == "helo"]
+        assert helo == [("app.meridian.example", "192.0.2.30") for _ in seen]
     assert {s.value for s in bounces.sightings(found) if s.kind == "recipient_domain"} == {"gmail.com"}
     assert {s.value for s in bounces.sightings(found) if s.kind == "author"} == {"meridian.example"}
 

@@ -30,7 +30,14 @@ DKIM = Finding(
     where="events",
     pointer="",
 )
-PTR_FACTS = {"address": "198.51.100.12", "ptr": "old.example", "forward": ["none"], "name": "out2.meridian.example"}
+PTR_FACTS = {
+    "address": "198.51.100.12",
+    "ptr": "old.example",
+    "forward": ["none"],
+    "name": "out2.meridian.example",
+    "reverse": "12.100.51.198.in-addr.arpa",
+    "rtype": "A",
+}
 PTR = Finding("names.fcrdns.mismatch", "198.51.100.12", **PTR_FACTS)
 
 

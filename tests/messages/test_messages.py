@@ -64,6 +64,12 @@ def test_selectors_and_author_domains_of_samples_are_sighted(tmp_path: Path) -> 
     assert [s.last for s in seen if s.kind == "selector"] == [datetime(2026, 11, 2, 10, tzinfo=UTC)]
 
 
+def test_the_name_in_helo_is_sighted_with_the_address_that_handed_over(tmp_path: Path) -> None:
+    received = "Received: from out2.meridian.example (ptr.example [198.51.100.12])\n\tby mx.example; x\n"
+    seen = [s for s in messages.sightings(read(tmp_path, received)) if s.kind == "helo"]
+    assert [(s.value, s.of, s.where) for s in seen] == [("out2.meridian.example", "198.51.100.12", "sample messages")]
+
+
 def test_no_sample_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
     assert [f.code for f in messages.check(messages.read_paths([]))] == ["messages.missing"]
     (tmp_path / "x.eml").write_bytes(b"%PDF-1.4")

@@ -142,9 +142,28 @@ def outbound(zone: Zone, address: str, helo: str = "") -> list[Finding]:
         return list(names.check(net.run(names.ask(net, seen, hosts, propagation=False))))
 
 
-def test_an_ipv6_address_is_told_to_get_an_aaaa_record() -> None:
-    (found,) = outbound({}, "2a00::1")
-    assert (found.code, found.record) == ("names.fcrdns.mismatch", "the host's name. AAAA 2a00::1")
+PTR6 = f"1.{'0.' * 29}a.2.ip6.arpa"
+"""2a00::1 as RFC 3596 section 2.5 has it: 32 nibbles, the last first, 29 of them zeros."""
+
+
+@pytest.mark.parametrize(
+    ("address", "helo", "record"),
+    [
+        (OUT, HOST, f"{PTR}. PTR {HOST}.\n{HOST}. A {OUT}"),
+        ("2a00::1", HOST, f"{PTR6}. PTR {HOST}.\n{HOST}. AAAA 2a00::1"),
+        (OUT, "", f"{PTR}. PTR <name of the host>.\n<name of the host>. A {OUT}"),
+        # A greeting that no receiver can resolve is no name to ask for.
+        (OUT, "localhost", f"{PTR}. PTR <name of the host>.\n<name of the host>. A {OUT}"),
+    ],
+)
+def test_an_address_without_reverse_name_is_told_both_records_to_ask_for(address: str, helo: str, record: str) -> None:
+    (found,) = (f for f in outbound({HOST: [("A", OUT), ("AAAA", "2a00::1")]}, address, helo) if "fcrdns" in f.code)
+    assert (found.code, found.record) == ("names.fcrdns.mismatch", record)
+
+
+def test_a_domain_that_receives_by_its_address_is_not_offered_the_record_that_ends_its_mail(tmp_path: Path) -> None:
+    (found,) = names.check(collect(tmp_path / "case", alone(("A", "192.0.2.1"))))
+    assert found.record == f"{DOMAIN}. MX 10 <name of the mail server>."
 
 
 def test_a_name_whose_addresses_are_not_known_is_not_called_another_hosts() -> None:
@@ -207,6 +226,43 @@ def test_addresses_that_the_spf_record_lists_one_by_one_are_asked_for_too(tmp_pa
         "198.51.100.8": f"SPF of {DOMAIN}",
     }
     assert evidence.addresses()["seen in"].tolist()[0] == "case.toml"
+
+
+def test_greetings_seen_in_evidence_are_judged_and_case_toml_wins(tmp_path: Path) -> None:
+    other = "198.51.100.13"
+    zone: Zone = {
+        **GOOD,
+        PTR: [("PTR", f"{HOST}.")],
+        HOST: SOUND,
+        "13.100.51.198.in-addr.arpa": [("PTR", "out3.corp.example.")],
+        "out3.corp.example": [("A", other)],
+        "old.corp.example": [("A", "192.0.2.77")],
+    }
+    seen = [
+        Sighting("outbound", other, where="logs"),
+        Sighting("helo", "old.corp.example", other, "sample messages", 3),
+        Sighting("helo", "out3.corp.example", other, "sample messages", 2),
+        Sighting("helo", "old.corp.example", OUT, "sample messages"),
+        Sighting("helo", "localhost", "192.0.2.99", "bounces", 9),
+    ]
+    with serve(zone) as resolver, Case.open(make(tmp_path / "case", resolver, host=True), live=True) as case:
+        evidence = names.collect(case, inventory.gather(case, seen))
+    assert {o.address: (o.helo, o.seen) for o in evidence.outbound} == {
+        OUT: (HOST, "case.toml"),
+        other: ("old.corp.example", "logs; HELO in sample messages"),
+    }
+    assert [(f.code, f.subject) for f in names.check(evidence).of("names.helo")] == [("names.helo.elsewhere", other)]
+
+
+def test_a_greeting_seen_in_evidence_that_differs_from_the_reverse_name_is_no_fault() -> None:
+    zone: Zone = {PTR: [("PTR", "relay.corp.example.")], "relay.corp.example": SOUND, HOST: SOUND}
+    with network(zone, timeout=0.3) as net:
+        seen = inventory.merge([Sighting("outbound", OUT), Sighting("helo", HOST, OUT, "sample messages")])
+        found = names.check(net.run(names.ask(net, seen, propagation=False)))
+    assert {f.code: f.severity for f in found} == {
+        "names.fcrdns.ok": Severity.OK,
+        "names.helo.differs": Severity.INFO,
+    }
 
 
 def test_recipients_that_take_no_mail_are_told(tmp_path: Path) -> None:
