@@ -29,8 +29,14 @@ def tape(folder: Path, answers: Answers, day: int = 0) -> Tape:
 
 TXT = ("dns", "a.example", "rtype=TXT")
 SPF = "v=spf1 ip4:192.0.2.1 include:b.example include:c.example -all"
-BANNER = {"steps": [{"phase": "greeting", "reply": ["220 old"], "ms": 1}, {"phase": "quit", "reply": ["221"]}]}
-GREETS = {"steps": [{"phase": "greeting", "reply": ["220 new"], "ms": 9}, {"phase": "quit", "reply": ["221"]}]}
+
+
+def session(banner: str, ms: int) -> dict[str, object]:
+    told = (("greeting", "", banner, ms), ("quit", "QUIT", "221", 1))
+    return {"steps": [{"phase": p, "sent": s, "reply": [r], "ms": took} for p, s, r, took in told]}
+
+
+BANNER, GREETS = session("220 old", 1), session("220 new", 9)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,8 @@ def test_an_answer_is_told_by_what_changed_in_it(
 def test_an_answer_stands_behind_the_findings_whose_evidence_names_it(
     tmp_path: Path, question: tuple[str, str, str], words: str, named: bool
 ) -> None:
-    found = differences(tape(tmp_path, {question: {"records": ["x"]}}), None)
+    answer = session("220 m.example", 1) if question[0] == "session" else {"records": ["x"]}
+    found = differences(tape(tmp_path, {question: answer}), None)
     assert bool(behind(found, [words])) is named
 
 

@@ -121,7 +121,8 @@ def _outbound(out: OutboundAddress) -> Iterator[Finding]:
 def _mismatch(out: OutboundAddress, seen: tuple[str, ...]) -> Finding:
     forward = list(dict.fromkeys(ip for _, ips in out.forward for ip in ips)) or ["no address"]
     return Finding(
-        "names.fcrdns.mismatch",
+        # A web server that the record permits and that never sends is nobody's loss.
+        "names.fcrdns.permitted" if out.permitted else "names.fcrdns.mismatch",
         out.address,
         (*seen, *(f"DNS A {n}" for n in out.names)),
         address=out.address,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pandas as pd
@@ -142,7 +142,7 @@ async def ask(
 
 
 async def _outbound(
-    network: Network, inventory: Inventory, hosts: tuple[Host, ...], named: Iterable[Listed]
+    network: Network, inventory: Inventory, hosts: tuple[Host, ...], named: Sequence[Listed]
 ) -> list[OutboundAddress]:
     """Every public address mail leaves from: what evidence and case.toml name, and what our SPF records list singly."""
     seen = {ip: [inventory.where("outbound", ip)] for ip in inventory.outbound()}
@@ -155,4 +155,7 @@ async def _outbound(
         seen[ip].append(f"HELO in {inventory.where('helo', greets[ip], ip)}")
     public = [ip for ip in seen if network.settings.is_public(ip)][:MAX_ADDRESSES]
     told = {ip: "; ".join(filter(None, seen[ip])) for ip in public}
-    return await asyncio.gather(*(reverse.collect(network, ip, greets.get(ip, ""), told[ip]) for ip in public))
+    found = await asyncio.gather(*(reverse.collect(network, ip, greets.get(ip, ""), told[ip]) for ip in public))
+    listed_singly = {ip for one in named for ip in one.addresses if ip not in one.hosts}
+    silent = {ip for one in named for ip in one.hosts} - listed_singly - {*inventory.outbound(), *greets}
+    return [replace(out, permitted=out.address in silent) for out in found]

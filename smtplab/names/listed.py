@@ -30,11 +30,15 @@ MAX_REDIRECTS = 3
 
 @dataclass(frozen=True)
 class Listed:
-    """Single addresses that the SPF record of a domain names; `why` is the reason where there may be more."""
+    """Single addresses that the SPF record of a domain names; `why` is the reason where there may be more.
+
+    `hosts` are those of them that stand behind an a or mx term only: servers of the domain that may never send.
+    """
 
     domain: str
     addresses: tuple[str, ...]
     why: str = ""
+    hosts: frozenset[str] = frozenset()
 
 
 def terms(record: str) -> list[Term]:
@@ -59,7 +63,8 @@ async def collect(network: Network, domain: str, ours: Collection[str]) -> Liste
     found = list(dict.fromkeys(ip for ips, _ in resolved for ip in ips))[:MAX_RESOLVED]
     silent = [why, *(w for _, w in resolved)]
     every = dict.fromkeys((*dict.fromkeys(literal[:MAX_LITERAL]), *found))
-    return Listed(domain, tuple(every), "; ".join(dict.fromkeys(filter(None, silent))))
+    hosts = frozenset(found) - frozenset(literal)
+    return Listed(domain, tuple(every), "; ".join(dict.fromkeys(filter(None, silent))), hosts)
 
 
 async def _terms(network: Network, domain: str, ours: Collection[str]) -> tuple[list[tuple[str, Term]], str]:

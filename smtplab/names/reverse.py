@@ -39,6 +39,8 @@ class OutboundAddress:
     greets: tuple[str, ...] | None = None
     seen: str = ""
     unclear: tuple[str, ...] = ()
+    permitted: bool = False
+    """Only an a or mx term of our SPF record names it: a server of ours that may never send."""
 
     @property
     def confirmed(self) -> bool:

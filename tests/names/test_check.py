@@ -161,6 +161,18 @@ def test_an_address_without_reverse_name_is_told_both_records_to_ask_for(address
     assert (found.code, found.record) == ("names.fcrdns.mismatch", record)
 
 
+def test_a_web_server_that_spf_permits_and_nobody_saw_sending_is_told_quietly() -> None:
+    address = "203.0.113.80"
+    with network({"corp.example": [("TXT", '"v=spf1 a ip4:203.0.113.81 ~all"'), ("A", address)]}, timeout=0.3) as net:
+        seen = inventory.merge([Sighting("domain", "corp.example")])
+        found = {f.subject: f for f in names.check(net.run(names.ask(net, seen, (), propagation=False)))}
+        sends = inventory.merge([Sighting("domain", "corp.example"), Sighting("outbound", address)])
+        proven = {f.subject: f for f in names.check(net.run(names.ask(net, sends, (), propagation=False)))}
+    assert (found[address].code, found[address].severity) == ("names.fcrdns.permitted", "low")
+    assert found["203.0.113.81"].code == "names.fcrdns.mismatch"
+    assert proven[address].code == "names.fcrdns.mismatch"
+
+
 def test_a_domain_that_receives_by_its_address_is_not_offered_the_record_that_ends_its_mail(tmp_path: Path) -> None:
     (found,) = names.check(collect(tmp_path / "case", alone(("A", "192.0.2.1"))))
     assert found.record == f"{DOMAIN}. MX 10 <name of the mail server>."
