@@ -23,8 +23,8 @@ _STRAY = " \t\r\n\"'\ufeff"
 def edited(text: str, changes: Mapping[str, str], end: str = "") -> str:
     """A record with terms changed ("" drops one), and with `end` as its only `all`; repeated terms stand once."""
     short = {term[:MAX_TERM]: new for term, new in changes.items()}
-    terms = [t for t in text.split(" ")[1:] if t]
-    terms = list(dict.fromkeys(" ".join(short.get(t[:MAX_TERM], t) for t in terms).split()))
+    changed = " ".join(short.get(t[:MAX_TERM], t) for t in text.split(" ")[1:])
+    terms = [t for t in dict.fromkeys(changed.split(" ")) if t]
     if end:
         terms = [t for t in terms if not _ALL.fullmatch(t)]
         last = max((i for i, t in enumerate(terms, 1) if not _MODIFIER.match(t)), default=0)
@@ -56,7 +56,7 @@ def restored(text: str) -> str:
     text = pasted(text).strip(_STRAY)
     head = _HEAD.match(text)
     terms = re.split(r"[\s;]+", text[head.end() :]) if head else []
-    made = edited(" ".join(["v=spf1", *terms]), {"+all": SOFT, "all": SOFT})
+    made = edited(" ".join(["v=spf1", *terms]), {t: SOFT for t in terms if t.lower() in ("all", "+all")})
     return made if head and valid(made) else ""
 
 

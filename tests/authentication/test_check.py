@@ -6,13 +6,16 @@ import base64
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dns.rdata
 import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smtplab import authentication, inventory
-from smtplab.authentication import AuthEvidence, figures
+from smtplab.authentication import AuthEvidence, figures, spf_edit
 from smtplab.case import Case
 from smtplab.findings import Severity
 from smtplab.tables import Sighting
@@ -230,7 +233,7 @@ MENDED: list[tuple[str, Zone, str, str]] = [
     ("v=spf1 ip4:0.0.0.0/0 redirect=h.example", HOST, "spf.all.pass", "v=spf1 redirect=h.example"),
     (" v=spf1 mx -all", {}, "spf.record.malformed", "v=spf1 mx -all"),
     ('"v=spf1 mx" " -all"', {}, "spf.record.malformed", "v=spf1 mx -all"),
-    ("v=spf1; mx; +all;", {}, "spf.record.malformed", "v=spf1 mx ~all"),
+    ("v=spf1; mx; +ALL;", {}, "spf.record.malformed", "v=spf1 mx ~all"),
     ("v = spf1.0 mx -all", {}, "spf.record.malformed", "v=spf1 mx -all"),
     ("spf1:mx -all", {}, "spf.record.malformed", "v=spf1 mx -all"),
     ("v=spf1-all", {}, "spf.record.malformed", "v=spf1 -all"),
@@ -292,6 +295,14 @@ def test_a_record_is_proposed_with_just_the_fault_mended(
     assert all(len(s) <= 255 for s in strings.split('"')[1::2])
     after = authentication.check(collect(tmp_path / "after", {**others, **published(found.record)}))
     assert not after.of(code)
+
+
+@given(st.text(max_size=80), st.sampled_from(["v=spf1 ", "v=spf", "spf1;", ""]))
+def test_any_text_becomes_a_line_that_a_name_server_reads_as_it_was(text: str, head: str) -> None:
+    made = spf_edit.edited(f"v=spf1 {head}{text}", {text: "a", head: ""}, "~all")
+    strings = dns.rdata.from_text("IN", "TXT", spf_edit.line(DOMAIN, made).partition(" TXT ")[2]).strings
+    assert b"".join(strings).decode() == made
+    assert (restored := spf_edit.restored(head + text)) == "" or spf_edit.valid(restored)
 
 
 # What stands in another record is that one's to mend.
