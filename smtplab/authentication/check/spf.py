@@ -125,13 +125,14 @@ def _voids(record: SpfRecord) -> Iterator[Finding]:
     """Names that do not exist hurt every sender; a name of the other family only what stands behind it."""
     empty = sum(min(t.voids) for t in record.terms)
     if empty > MAX_VOIDS:
-        yield _void("spf.voids.exceeded", record, [t for t in record.terms if all(t.voids)], voids=empty)
+        empties = [t for t in record.terms if all(t.voids)]
+        yield Finding("spf.voids.exceeded", record.domain, _seen(record), voids=empty, **_void(record, empties))
         return
     told = {p.term for p in record.problems}
     asking = [t for t in record.own() if t.name in ("a", "mx", "exists") and t.known]
     nothing = [t for t in asking if not t.networks and t.text not in told]
     if nothing:
-        yield _void("spf.void.terms", record, nothing)
+        yield Finding("spf.void.terms", record.domain, _seen(record), **_void(record, nothing))
     passing = {id(t) for _, t in record.passing()}
     for family, kind in ((4, "IPv4"), (6, "IPv6")):
         lost: list[str] = []
@@ -141,17 +142,16 @@ def _voids(record: SpfRecord) -> Iterator[Finding]:
                 lost += [n for n in term.networks if (":" in n) == (family == 6)]
             terms += [term] if term.voids[family == 6] else []
         if lost:
-            voids = sum(t.voids[family == 6] for t in terms)
-            yield _void("spf.voids.family", record, terms, voids=voids, family=kind, networks=lost)
+            facts = {"voids": sum(t.voids[family == 6] for t in terms), "family": kind, "networks": lost}
+            yield Finding("spf.voids.family", record.domain, _seen(record), **facts, **_void(record, terms))
 
 
-def _void(code: str, record: SpfRecord, terms: list[SpfTerm], **facts: object) -> Finding:
-    """A finding on terms that find nothing, with the record that does without asking for them."""
+def _void(record: SpfRecord, terms: list[SpfTerm]) -> dict[str, object]:
+    """The facts of terms that find nothing, with the record that does without asking for them."""
     text = without(record.text, _plain(record, terms))
     text = text if len(text) <= max(MAX_RECORD, len(record.text)) else ""
     mend = _mend(record, (t.domain for t in terms), text)
-    names = [t.text for t in terms]
-    return Finding(code, record.domain, _seen(record), domain=record.domain, terms=names, **facts, **mend)
+    return {"domain": record.domain, "terms": [t.text for t in terms], **mend}
 
 
 def _problems(record: SpfRecord) -> Iterator[Finding]:
