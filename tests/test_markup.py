@@ -89,7 +89,7 @@ def test_nothing_in_a_strangers_text_drives_a_terminal_or_turns_a_line(hidden: s
     assert "a\ufffdb" in made[0]
     assert "c\ufffdd" in made[0]
     assert "e\ufffdf" in made[1]
-    told = Finding("spf.record.missing", f"a{hidden}b.example", domain=f"a{hidden}b.example")
+    told = Finding("bimi.missing", f"a{hidden}b.example", domain=f"a{hidden}b.example")
     assert hidden not in repr(told)
 
 
