@@ -17,7 +17,7 @@ import pandas as pd
 from smtplab.authentication import dmarc
 from smtplab.authentication.dmarc import Dmarc, Standard
 from smtplab.authentication.dmarc_record import DmarcRecord, Policy, ascii_name
-from smtplab.authentication.owners import organization
+from smtplab.names.suffixes import organization
 from smtplab.net import Network
 
 MAX_SIGNATURES = 10

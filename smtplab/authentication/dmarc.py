@@ -18,9 +18,10 @@ from typing import Any
 
 import pandas as pd
 
-from smtplab.authentication import dmarc_reports, owners
+from smtplab.authentication import dmarc_reports
 from smtplab.authentication.dmarc_record import DmarcRecord, Policies, Policy, ascii_name, parse, resembles
 from smtplab.authentication.dmarc_reports import ReportTarget
+from smtplab.names import suffixes
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, query
 
@@ -288,7 +289,7 @@ def _inherited(domain: str, record: DmarcRecord, exists: bool | None) -> Policy:
 
 def by_list(domain: str, steps: Steps) -> Discovery:
     """RFC 7489 section 6.6.3: the domain, else its organizational domain; two records end the search."""
-    org = owners.organization(domain)
+    org = suffixes.organization(domain)
     own, below = _listed(domain, steps), _listed(f"x.{domain}", steps)
     record = own if isinstance(own, DmarcRecord) else None
     first: Policy = own if isinstance(own, Policy) else own.asked(np=False)[0 if own.domain == domain else 1]
@@ -298,7 +299,7 @@ def by_list(domain: str, steps: Steps) -> Discovery:
 
 
 def _listed(domain: str, steps: Steps) -> DmarcRecord | Policy:
-    for name in dict.fromkeys((domain, owners.organization(domain))):
+    for name in dict.fromkeys((domain, suffixes.organization(domain))):
         step = steps.get(name)
         if step and step.state is State.UNKNOWN:
             return Policy.UNKNOWN
@@ -316,7 +317,7 @@ async def collect(network: Network, domain: str) -> Dmarc:
     if not (name := ascii_name(domain)):
         return Dmarc.unknown(domain, "not a domain name")
     steps = await ask(network, name)
-    if (org := owners.organization(name)) not in steps:
+    if (org := suffixes.organization(name)) not in steps:
         steps = {**steps, org: _step(org, await query(network, f"_dmarc.{org}", "TXT"))}
     # A name below one that exists, exists (RFC 8020); only else is there anything to ask.
     exists = True if steps[name].exists else (await query(network, name, "TXT")).exists

@@ -16,7 +16,6 @@ import spftrace
 from spftrace.macros import MacroContext, expand, truncate_domain
 from spftrace.parser import DNS_MECHANISMS, Term, parse
 
-from smtplab.authentication.owners import sold_as
 from smtplab.authentication.spf_record import (
     MAX_MX,
     MAX_TERM,
@@ -28,6 +27,7 @@ from smtplab.authentication.spf_record import (
     pasted,
     spf_texts,
 )
+from smtplab.names.suffixes import sold_as
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
 

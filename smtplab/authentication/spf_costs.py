@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from smtplab.authentication.collect import AuthEvidence
-from smtplab.authentication.owners import organization, service
+from smtplab.authentication.owners import service
 from smtplab.authentication.ranges import Ranges
 from smtplab.authentication.spf_networks import seen, used
 from smtplab.authentication.spf_record import MAX_LOOKUPS, SpfRecord, SpfTerm
+from smtplab.names.suffixes import organization
 
 COLUMNS = ["term", "lookups", "from", "to", "voids", "networks", "addresses", "owner", "service", "used", "note"]
 

@@ -16,11 +16,11 @@ import spftrace
 from spftrace.parser import parse
 
 from smtplab.authentication.collect import AuthEvidence
-from smtplab.authentication.owners import organization
 from smtplab.authentication.ranges import Ranges
 from smtplab.authentication.spf_edit import line
 from smtplab.authentication.spf_networks import matches
 from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_RECORD, SpfRecord, SpfTerm
+from smtplab.names.suffixes import organization
 
 MOST_NETWORKS = 400
 """A term that leads to more is left as it is: nobody keeps that many by hand."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from smtplab.authentication.collect import AuthEvidence
-from smtplab.authentication.owners import organization
 from smtplab.authentication.ranges import EVERYONE, Ranges, Span, span
 from smtplab.authentication.spf_record import MAX_LOOKUPS, SpfRecord, SpfTerm
+from smtplab.names.suffixes import organization
 
 BROAD = {4: 16, 6: 32}
 """A prefix shorter than this authorises more than one sender can own, by family of addresses."""

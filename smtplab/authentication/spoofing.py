@@ -20,8 +20,8 @@ from smtplab.authentication import dmarc, spf
 from smtplab.authentication.alignment import applied
 from smtplab.authentication.dmarc import Dmarc, Standard
 from smtplab.authentication.dmarc_record import DmarcRecord, Policy, parse
-from smtplab.authentication.owners import organization
 from smtplab.authentication.spf_record import MAX_LOOKUPS, MAX_VOIDS, SpfRecord, SpfTerm
+from smtplab.names.suffixes import organization
 from smtplab.net import Network
 from smtplab.net.dns import State, query
 from smtplab.tables import Inventory

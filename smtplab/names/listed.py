@@ -10,12 +10,11 @@ import asyncio
 import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 
 import spftrace
-from publicsuffixlist import PublicSuffixList
 from spftrace.parser import Term, parse
 
+from smtplab.names.suffixes import organization
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, query
 
@@ -78,7 +77,7 @@ async def _terms(network: Network, domain: str, ours: Collection[str]) -> tuple[
         said = [t for r in answer.records for t in terms(r)]
         found += [(path[-1], t) for t in said if t.is_mechanism and t.qualifier == "+"]
         target = next((_name(t, "") for t in said if t.name == "redirect"), "")
-        if not target or target in path or not (target in ours or _organization(target) == _organization(domain)):
+        if not target or target in path or not (target in ours or organization(target) == organization(domain)):
             break
         path.append(target)
     return found, ""
@@ -116,12 +115,3 @@ def _name(term: Term, domain: str) -> str:
     """The name a term asks for; "" where the message decides (a macro)."""
     name = (term.arg or domain).lower().rstrip(".")
     return "" if "%" in name else name
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
-def _organization(name: str) -> str:
-    return _suffixes().privatesuffix(name) or name

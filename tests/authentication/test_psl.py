@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from smtplab.authentication.dmarc_record import ascii_name
-from smtplab.authentication.owners import organization
+from smtplab.names.suffixes import organization
 
 _LINE = re.compile(r"^checkPublicSuffix\((null|'(?P<name>[^']*)'), (null|'(?P<org>[^']*)')\);", re.MULTILINE)
 CASES = 78

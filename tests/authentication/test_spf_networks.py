@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtplab.authentication import AuthEvidence, figures, spf, spf_costs, spf_flattened, spf_networks
-from smtplab.authentication.owners import organization, service, sold_as
+from smtplab.authentication.owners import service
 from smtplab.authentication.ranges import EVERYONE, Ranges
 from smtplab.authentication.spf_networks import decide, seen
 from smtplab.authentication.spf_record import SpfRecord
+from smtplab.names.suffixes import organization, sold_as
 from tests.authentication.dnsserver import Zone, network, txt
 
 DOMAIN = "corp.example"
