@@ -104,7 +104,7 @@ class Postfix:
         elif m := _CLIENT.match(rest):
             self._client(time, host, program, m)
         elif m := _REJECT.match(rest):
-            self._rejection(time, host, m)
+            self._rejection(time, host, program, m)
         elif m := _FAILED.match(rest):
             self._sign_in(time, host, program, m[1], m[2], m[3], m[5], False)
         elif m := _TLS.match(rest):
@@ -125,12 +125,13 @@ class Postfix:
         message.seen = time
         return message
 
-    def _rejection(self, time: datetime, host: str, m: re.Match[str]) -> None:
+    def _rejection(self, time: datetime, host: str, service: str, m: re.Match[str]) -> None:
         envelope = dict(_ENVELOPE.findall(m[6]))
         self.rejections.append(
             {
                 "time": time,
                 "host": host,
+                "service": service,
                 "stage": m[1],
                 "client_host": m[2],
                 "client_ip": m[3],

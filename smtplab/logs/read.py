@@ -25,7 +25,7 @@ _DOVECOT = re.compile(
     r"(?: method=([A-Za-z0-9-]{1,20}),)? rip=([0-9a-fA-F.:]{2,45})"
 )
 _TABLES = ("deliveries", "messages", "connections", "rejections", "outcomes", "complaints", "problems")
-_SHAPE = 4
+_SHAPE = 5
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 _LOST = frozenset({"bounced", "expired", "discarded"})
 
