@@ -1,0 +1,187 @@
+"""What a line of Exim's main log tells, behind its time stamp: arrivals, attempts and the end of messages.
+
+https://www.exim.org/exim-html-current/doc/html/spec_html/ch-log_files.html
+Fields are looked for in the order in which Exim writes them and the first wins: what a stranger chose
+(subject, Message-ID, reply) stands behind what Exim knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smtplab.logs import exim_smtp
+from smtplab.logs.event import Event
+from smtplab.logs.values import codes, ip, shape, tls
+
+_ID = re.compile(r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})", re.ASCII)
+_HOST = re.compile(
+    r" H=(?:([^\s(\[]\S{0,254}) ?)?(?:\((\S{0,255})\) )?\[([^\]\s]{2,45})\](?::(\d{1,5})(?!\d))?", re.ASCII
+)
+_DEFER = re.compile(r" defer \((-?\w{1,6})\):?")
+_SMTP_ERROR = re.compile(
+    r"(?:SMTP|LMTP|PRDR) error from remote mail server after [^:]{1,80}(?::<[^>]{0,320}>[^:]{0,80})?: "
+)
+_TIME = re.compile(
+    r"(?:(\d{1,4})w)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?", re.ASCII
+)
+_VERIFIED = {"yes": "Trusted", "dane": "Verified", "no": "Untrusted"}
+_LONGEST = 2_000
+
+
+def events(text: str, base: dict[str, Any]) -> Sequence[Event] | None:
+    """Events of a line without its stamp; `base` holds time, host, mta and pid. None where no rule understands it."""
+    cut = 23 if text[23:24] == " " and text[18:19] == "-" else 16
+    if text[cut : cut + 1] != " " or text[6:7] != "-" or not _ID.fullmatch(text, 0, cut):
+        return exim_smtp.events(text, base)
+    flag = text[cut + 1 : cut + 3]
+    base = {**base, "queue_id": text[:cut]}
+    if text[cut + 3 : cut + 4] == " " and (read := _FLAGS.get(flag)):
+        return read(text[cut + 4 :], base)
+    rest = text[cut + 1 :]
+    if rest.startswith("Completed"):
+        return ({**base, "kind": "removed"},)
+    return exim_smtp.events(rest, base)
+
+
+def unknown(text: str) -> str:
+    """The shape of a line that no rule understands, without its message's id."""
+    return f"exim: {shape(_ID.sub('', text[:200], count=1).lstrip())}"
+
+
+def _value(text: str, key: str) -> str | None:
+    """What stands behind " key=", up to the next blank."""
+    at = text.find(key)
+    if at < 0:
+        return None
+    at += len(key)
+    end = text.find(" ", at)
+    return text[at:] if end < 0 else text[at:end]
+
+
+def _seconds(text: str | None) -> float | None:
+    found = _TIME.fullmatch(text) if text else None
+    if not found:
+        return None
+    weeks, days, hours, minutes, seconds = (float(x or 0) for x in found.groups())
+    return (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _address(text: str) -> tuple[str, str]:
+    """The first address and the rest, which starts with a blank; a quoted local part may hold blanks."""
+    at = text.find('"@', 1, 320) if text.startswith('"') else 0
+    at = text.find(" ", max(at, 0))
+    return (text, "") if at < 0 else (text[:at], text[at:])
+
+
+def _arrival(text: str, base: dict[str, Any]) -> list[Event]:
+    sender, rest = _address(text)
+    at = rest.rfind(" for ")
+    recipients = len(rest[at + 5 :].split()) if at >= 0 and '"' not in rest[at:] else None
+    size = _value(rest, " S=")
+    message = {**base, "kind": "message", "sender": "" if sender == "<>" else sender[:320]}
+    if size and size.isdecimal() and len(size) < 16:
+        message["size"] = int(size)
+    if recipients:
+        message["recipients"] = recipients
+    made: list[Event] = [message]
+    if host := _HOST.search(rest):
+        method, _, user = (_value(rest[: host.start()], " A=") or _value(rest[host.end() :], " A=") or "").partition(
+            ":"
+        )
+        client = {**base, "kind": "client", "service": "exim", "client_host": host[1], "helo": host[2] or host[1]}
+        cipher = _value(rest, " X=")
+        made.append(
+            {
+                **client,
+                "client_ip": ip(host[3]),
+                "auth_method": method or None,
+                "sasl_user": user[:320] or None,
+                "tls_version": tls(cipher.partition(":")[0]) if cipher else None,
+            }
+        )
+    if (found := _value(rest, " id=")) is not None:
+        made.append({**base, "kind": "message_id", "message_id": found.strip("<>")[:998]})
+    return made
+
+
+def _recipient(text: str) -> tuple[str, str]:
+    """The address an attempt was for: the one delivered to, or for files, pipes and local users the one in <>."""
+    first, rest = _address(text)
+    if first.startswith(("/", "|", ":")) or "@" not in first:
+        at = rest.find("<", 0, 700)
+        end = rest.find(">", at + 1) if at >= 0 else -1
+        if 0 <= at < end:
+            return rest[at + 1 : end][:320] or first, rest[end + 1 :]
+    return first.removesuffix(":")[:320], rest
+
+
+def _attempt(text: str, base: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    recipient, rest = _recipient(text)
+    row = {**base, "kind": "delivery", "recipient": recipient}
+    if host := _HOST.search(rest):
+        row["relay_host"], row["relay_ip"] = host[1] or host[2], ip(host[3])
+        if host[4]:
+            row["relay_port"] = int(host[4])
+        if cipher := _value(rest, " X="):
+            version, _, name = cipher.partition(":")
+            row["tls_version"], row["tls_cipher"] = tls(version), name.partition(":")[0]
+            row["tls_verified"] = _VERIFIED.get(_value(rest, " CV=") or "")
+        if (own := _value(rest, " I=[")) and (source := ip(own.partition("]")[0])):
+            row["source_ip"], row["provenance"] = source, "interface in the log"
+    else:
+        row["relay_host"] = "local"
+    return row, rest
+
+
+def _delivered(text: str, base: dict[str, Any]) -> list[Event]:
+    before, confirmed, reply = text.partition(' C="')
+    row, rest = _attempt(before, base)
+    row["status"] = "sent"
+    if text.startswith((":blackhole:", "blackhole ")):
+        row["status"] = "discarded"
+    if confirmed:
+        row["response"] = reply.rpartition('"')[0][:_LONGEST] or reply[:_LONGEST]
+        row["smtp_code"], row["enhanced_code"] = codes(row["response"])
+        after = reply[reply.rfind('"') :]
+    else:
+        after = rest
+    row["delay"], row["delay_transmission"] = _seconds(_value(after, " QT=")), _seconds(_value(after, " DT="))
+    if signed := _value(rest, " DKIM="):
+        row["dkim_domain"], _, selector = signed.partition(":")
+        row["dkim_selector"] = selector or None
+    return [row]
+
+
+def _refused(row: dict[str, Any], response: str) -> list[Event]:
+    row["response"] = response[:_LONGEST]
+    if said := _SMTP_ERROR.search(response):
+        row["smtp_code"], row["enhanced_code"] = codes(response[said.end() :])
+    return [row]
+
+
+def _deferred(text: str, base: dict[str, Any]) -> list[Event]:
+    found = _DEFER.search(text)
+    row, _ = _attempt(text, base)
+    row["status"] = "deferred"
+    return _refused(row, (text[found.end() :] if found else text.partition(" ")[2]).strip())
+
+
+def _failed(text: str, base: dict[str, Any]) -> list[Event]:
+    # Behind " : " is what the other server said, and it may look like our fields.
+    before, _, response = text.partition(": ")
+    row, _ = _attempt(before, base)
+    row["status"] = "expired" if response.endswith("retry timeout exceeded") else "bounced"
+    return _refused(row, response)
+
+
+_FLAGS: dict[str, Callable[[str, dict[str, Any]], Sequence[Event]]] = {
+    "<=": _arrival,
+    "=>": _delivered,
+    "->": _delivered,
+    ">>": _delivered,
+    "*>": lambda text, base: (),
+    "==": _deferred,
+    "**": _failed,
+}

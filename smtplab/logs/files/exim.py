@@ -1,0 +1,66 @@
+"""Exim's main and reject logs as files: stamps in local time or with a zone, fractions, pids, continuation lines.
+
+https://www.exim.org/exim-html-current/doc/html/spec_html/ch-log_files.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from smtplab.logs import exim
+from smtplab.logs.event import Event, Setting, Unknown
+
+NAME = "exim"
+EXPECTED = 'a main or reject log of Exim ("2026-11-25 09:44:33 1vNaXy-000000005vi-0000 <= ...")'
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? (?:\[(\d{1,10})\] )?", re.ASCII)
+_MARK = re.compile(
+    r"(?:[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4}) |"
+    r"H=|U=|Start queue run|End queue run|exim \d|SMTP c|no host name found|no MAIL in |TLS error|rejected |"
+    r"\w{1,60} authenticator |[Cc]onnection from )",
+    re.ASCII,
+)
+_MORE = re.compile(r"[ \t]|[A-Z*] |\*{3}|-{3}|={3}|Envelope-(?:from|to): ")
+"""What follows a refusal in the reject log: envelope, headers and rules."""
+
+
+def looks(head: Sequence[str]) -> bool:
+    """Whether a line bears Exim's stamp and something only Exim writes behind it."""
+    return any((m := _STAMP.match(line)) and _MARK.match(line, m.end()) for line in head)
+
+
+def events(lines: Iterator[tuple[int, str]], setting: Setting) -> Iterator[tuple[int, Event] | Unknown]:
+    """Events of every line; headers below a refusal are passed over."""
+    zone = ZoneInfo(setting.zone)
+    last, time = "", datetime.min.replace(tzinfo=UTC)
+    for number, line in lines:
+        stamp = _STAMP.match(line)
+        if not stamp:
+            if line.strip() and not _MORE.match(line):
+                yield Unknown(number, exim.unknown(line))
+            continue
+        written = line[: stamp.start(1) - 2] if stamp[1] else stamp[0].rstrip()
+        if written != last:
+            try:
+                time = _time(written, zone)
+            except (ValueError, OverflowError):
+                yield Unknown(number, exim.unknown(line))
+                continue
+            last = written
+        base: dict[str, Any] = {"time": time, "host": setting.host, "mta": NAME}
+        if stamp[1]:
+            base["pid"] = stamp[1]
+        found = exim.events(line[stamp.end() :], base)
+        if found is None:
+            yield Unknown(number, exim.unknown(line[stamp.end() :]))
+        else:
+            for event in found:
+                yield number, event
+
+
+def _time(written: str, zone: ZoneInfo) -> datetime:
+    parsed = datetime.fromisoformat(written.replace(" +", "+").replace(" -", "-"))
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC)
