@@ -1,0 +1,251 @@
+"""What became of one message? Everything the logs hold on an address, a Message-ID (RFC 5322 section 3.6.4) or a
+queue id, across hosts: hops are joined by the Message-ID, which every server passes on unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from smtplab.logs.read import LogEvidence
+from smtplab.logs.story import told
+from smtplab.markup import escape
+
+LISTED = 50
+"""Most messages of one trace."""
+STEPS = 1_000
+"""Most steps of one message."""
+_LISTED = ["number", "time", "message_id", "sender", "recipients", "outcome", "hosts"]
+_STEPS = ["number", "time", "after", "host", "queue_id", "step", "recipient", "detail", "reason", "relay"]
+_ORDER = ["key", "hop", "rank"]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The messages found, newest first, and what happened to each.
+
+    `messages`: number (1 is the newest), time, message_id, sender, recipients, outcome, hosts. `steps`: number (of
+    the message), time, after (since the step before, s), host, queue_id, step (arrived, sent, deferred, bounced,
+    expired, discarded, removed, refused), recipient, detail, reason, relay. `found`: how many there were.
+    """
+
+    asked: str
+    found: int
+    messages: pd.DataFrame
+    steps: pd.DataFrame
+
+    def __str__(self) -> str:
+        return told(self.asked, self.found, self.messages, self.steps)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        style = "white-space:pre-wrap;overflow-wrap:anywhere;text-align:left"
+        return f'<pre class="smtplab-trace" style="{style}">{escape(str(self))}</pre>'
+
+
+def trace(evidence: LogEvidence, what: str, limit: int = LISTED) -> Trace:
+    """Find what an e-mail address, a Message-ID or a queue id names, and tell it; nothing found is an empty trace.
+
+    For a recipient's address only the steps of that recipient are told. At most `limit` messages, the newest.
+    """
+    wanted = what.strip().removeprefix("<").removesuffix(">")
+    parts = _about(evidence, wanted)
+    refused = _refused(evidence.rejections, wanted)
+    times = pd.concat([p[["key", "time"]] for p in (*parts, refused)], ignore_index=True)
+    starts = times.groupby("key")["time"].min().sort_values(ascending=False, kind="stable")
+    numbers = {key: number for number, key in enumerate(starts.index[:limit], 1)}
+    queued, made = (p[p["key"].isin(list(numbers))] for p in parts)
+    if "@" in wanted:
+        made = _of_recipient(queued, made, wanted.lower())
+    rows = [*_arrivals(queued), *_attempts(made), *_ends(queued)]
+    rows += _refusals(refused[refused["key"].isin(list(numbers))])
+    steps = pd.DataFrame(rows, columns=[*_STEPS, *_ORDER])
+    steps["time"] = steps["time"].astype("datetime64[us, UTC]")
+    steps["number"] = steps["key"].map(numbers).astype("int64")
+    steps["hop"] = steps["hop"].map(_hops(queued, made)).fillna(0).astype("int64")
+    steps = steps.sort_values(["number", "time", "hop", "rank"], kind="stable").groupby("number").head(STEPS)
+    steps["after"] = steps.groupby("number")["time"].diff().dt.total_seconds()
+    listed = [_listed(n, key, steps[steps["number"] == n], queued, made) for key, n in numbers.items()]
+    return Trace(
+        what.strip(),
+        len(starts),
+        pd.DataFrame(listed, columns=_LISTED),
+        steps[_STEPS].reset_index(drop=True),
+    )
+
+
+def _about(evidence: LogEvidence, wanted: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The queued messages and attempts that the words name, and their other hops; `key` says which message."""
+    tables = (evidence.messages, evidence.deliveries)
+    hit = [t[_named(t, wanted)] for t in tables]
+    ids = {str(i) for t in hit for i in t["message_id"].dropna()}
+    places = {str(q) for t in hit for q in t.loc[t["message_id"].isna(), "queue_id"].dropna()}
+    near = [t[t["message_id"].isin(ids) | (t["message_id"].isna() & t["queue_id"].isin(places))] for t in tables]
+    starts = near[0].sort_values("time", kind="stable")
+    return near[0].assign(key=_keys(near[0], starts)), near[1].assign(key=_keys(near[1], starts))
+
+
+def _named(table: pd.DataFrame, wanted: str) -> pd.Series[bool]:
+    hit = (table["message_id"] == wanted) | (table["queue_id"] == wanted)
+    if "@" in wanted:
+        for column in {"sender", "recipient"} & set(table.columns):
+            hit |= table[column].str.lower() == wanted.lower()
+    return hit.fillna(False).astype(bool)
+
+
+def _keys(rows: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
+    """The Message-ID, else host and queue id with the arrival before, because queue ids are used again."""
+    known: dict[tuple[Any, Any], list[pd.Timestamp]] = {}
+    for host, queue_id, time in zip(starts["host"], starts["queue_id"], starts["time"], strict=True):
+        known.setdefault((host, queue_id), []).append(time)
+
+    def key(message_id: Any, host: Any, queue_id: Any, time: pd.Timestamp) -> str:
+        if not pd.isna(message_id):
+            return f"<{message_id}>"
+        before = [t for t in known.get((host, queue_id), ()) if t <= time]
+        return f"{host} {queue_id} {max(before, default='')}"
+
+    columns = (rows[c] for c in ("message_id", "host", "queue_id", "time"))
+    return [key(*values) for values in zip(*columns, strict=True)]
+
+
+def _refused(rejections: pd.DataFrame, wanted: str) -> pd.DataFrame:
+    """Refused before there was a queue id; one client's tries for one recipient are told together."""
+    if "@" not in wanted:
+        return rejections.iloc[:0].assign(key="")
+    low = wanted.lower()
+    hit = (rejections["recipient"].str.lower() == low) | (rejections["sender"].str.lower() == low)
+    rows = rejections[hit.fillna(False).astype(bool)]
+    parts = [rows[c].fillna("") for c in ("host", "client_ip", "sender", "recipient")]
+    return rows.assign(key=["refused " + " ".join(p) for p in zip(*parts, strict=True)])
+
+
+def _of_recipient(queued: pd.DataFrame, made: pd.DataFrame, wanted: str) -> pd.DataFrame:
+    """Leave out the other recipients of a mailing; a hop with one recipient stays, whatever an alias made of it."""
+    sent_by = queued["sender"].str.lower() == wanted
+    whole = set(queued.loc[sent_by.fillna(False), "key"])
+    its = (made["recipient"].str.lower() == wanted).fillna(False)
+    if not its.any():
+        return made
+    alone = made.groupby(["key", "host", "queue_id"], dropna=False)["recipient"].transform("nunique") == 1
+    return made[its | alone | made["key"].isin(whole)]
+
+
+def _hops(queued: pd.DataFrame, made: pd.DataFrame) -> dict[str, int]:
+    """How many of our servers a queue entry passed before: within one second the log's times tell no order."""
+    entries = dict.fromkeys(f"{h} {q}" for h, q in zip(queued["host"], queued["queue_id"], strict=True))
+    passed: dict[str, str] = {}
+    by_id = {e.rpartition(" ")[2]: e for e in entries}
+    for host, queue_id, response in zip(made["host"], made["queue_id"], made["response"], strict=True):
+        after = "" if pd.isna(response) else str(response).partition("queued as ")[2].strip(" )")
+        if (child := by_id.get(after)) and child != f"{host} {queue_id}":
+            passed[child] = f"{host} {queue_id}"
+    hops = {}
+    for entry in entries:
+        seen = [entry]
+        while (parent := passed.get(seen[-1])) and parent not in seen:
+            seen.append(parent)
+        hops[entry] = len(seen)
+    return hops
+
+
+def _arrivals(queued: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for m in queued.itertuples():
+        client = "" if pd.isna(m.client_ip) else f"from {_or(m.client_host, 'unknown')} [{m.client_ip}]"
+        account = "" if pd.isna(m.sasl_user) else f"signed in as {m.sasl_user}"
+        size = "" if pd.isna(m.size) else f"{m.size:,} bytes"
+        many = "" if pd.isna(m.recipients) else f"{m.recipients:,} recipient{'' if m.recipients == 1 else 's'}"
+        yield {**_base(m), "step": "arrived", "rank": 0, "detail": _joined(client, account, size, many)}
+
+
+def _attempts(made: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for d in made.itertuples():
+        slow = [
+            f"{value:,.0f} s {name}"
+            for name, value in (("in the queue manager", d.delay_in_queue), ("to connect", d.delay_connection),
+                                ("to hand over", d.delay_transmission))
+            if not pd.isna(value) and value >= 5
+        ]  # fmt: skip
+        yield {
+            **_base(d),
+            "step": d.status,
+            "rank": 1,
+            "recipient": _or(d.recipient, ""),
+            "relay": _relay(d),
+            "reason": _or(d.reason, ""),
+            "detail": _joined(_or(d.response, "")[:400], _or(d.tls_version, ""), *slow),
+        }
+
+
+def _relay(d: Any) -> str:
+    if pd.isna(d.relay_host):
+        return ""
+    return f"{d.relay_host} [{d.relay_ip}]" if not pd.isna(d.relay_ip) else str(d.relay_host)
+
+
+def _ends(queued: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for m in queued.itertuples():
+        if not pd.isna(m.lifetime):
+            end = m.time + pd.Timedelta(seconds=float(m.lifetime))
+            detail = "given up, returned to the sender" if m.outcome == "expired" else ""
+            yield {**_base(m), "time": end, "step": "removed", "rank": 2, "detail": detail}
+
+
+def _refusals(refused: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for r in refused.itertuples():
+        client = f"{_or(r.client_host, 'unknown')} [{_or(r.client_ip, 'unknown')}]"
+        yield {
+            "key": r.key,
+            "time": r.time,
+            "host": r.host,
+            "queue_id": "",
+            "step": "refused",
+            "rank": 1,
+            "recipient": _or(r.recipient, ""),
+            "relay": client,
+            "reason": _or(r.reason, ""),
+            "detail": _joined(f"at {r.stage}", _or(r.response, "")[:400]),
+        }
+
+
+def _base(row: Any) -> dict[str, Any]:
+    common = {"key": row.key, "time": row.time, "host": row.host, "queue_id": _or(row.queue_id, "")}
+    return {**common, "hop": f"{row.host} {row.queue_id}", "recipient": "", "reason": "", "relay": ""}
+
+
+def _listed(number: int, key: str, steps: pd.DataFrame, queued: pd.DataFrame, made: pd.DataFrame) -> dict[str, Any]:
+    rows = pd.concat([queued.loc[queued["key"] == key, ["sender"]], made.loc[made["key"] == key, ["sender"]]])
+    recipients = [r for r in dict.fromkeys(steps["recipient"]) if r]
+    more = f" and {len(recipients) - 3:,} more" if len(recipients) > 3 else ""
+    return {
+        "number": number,
+        "time": steps["time"].min(),
+        "message_id": key[1:-1] if key.startswith("<") else None,
+        "sender": next(iter(rows["sender"].dropna()), None),
+        "recipients": ", ".join(recipients[:3]) + more,
+        "outcome": _outcome(steps),
+        "hosts": ", ".join(dict.fromkeys(steps["host"])),
+    }
+
+
+def _outcome(steps: pd.DataFrame) -> str:
+    """The last word on each recipient, counted: what our own next server took, that server's word replaces."""
+    tried = steps[steps["recipient"] != ""]
+    last = tried.groupby("recipient", sort=False)["step"].last().replace({"sent": "accepted"})
+    given_up = (steps["step"] == "removed") & steps["detail"].str.startswith("given up")
+    if given_up.any():
+        last = last.where(last != "deferred", "expired")
+    count = last.value_counts()
+    return str(count.index[0]) if len(count) == 1 else ", ".join(f"{n:,} {s}" for s, n in count.items()) or "unknown"
+
+
+def _or(value: Any, otherwise: str) -> str:
+    return otherwise if pd.isna(value) else str(value)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(p for p in parts if p)
