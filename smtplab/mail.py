@@ -6,7 +6,6 @@ Parsing never raises: what cannot be understood stays text.
 from __future__ import annotations
 
 import email
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from smtplab.archives import Bounded, Member, Problem, members
 from smtplab.errors import SourceError
@@ -27,9 +26,13 @@ MAX_FILES = 200_000
 NOT_MAIL = "not mail; expected mbox, maildir or a message (.eml)"
 MAX_PARTS = 500
 MAX_HEADER = 2_000
-_LINE = 1024 * 1024
-_FROM = re.compile(rb"From \S{0,320} ?.{0,80}\d{1,2}:\d\d.{0,40}\d{4}")
+_BLOCK = 1024 * 1024
+_SEPARATOR = re.compile(rb"\n\nFrom \S{0,320} ?[^\n]{0,80}\d{1,2}:\d\d[^\n]{0,40}\d{4}")
+_LONGEST_SEPARATOR = 1_000
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.M)
 _HEADER = re.compile(rb"(>?From |[!-9;-~]{1,80}[ \t]{0,4}:)")
+_PLAIN = re.compile(r"(?:[\w\s.=?!'+*/-]*|\"[^\"\\\\]*\"\s*)<([^\s<>()\",;:]+)>|([^\s<>()\",;:]+)")
+"""One address, with or without a name: what nearly all header fields hold; the rest is for the library."""
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r\x1b"))
 _SKIP = {".DS_Store", "dovecot-uidlist", "dovecot-keywords", "subscriptions", "maildirsize", "maildirfolder"}
 
@@ -128,37 +131,48 @@ def _bounded(data: bytes, file: str, line: int, number: int, problem: Problem) -
 
 
 def _mbox(reader: Bounded, file: str, problem: Problem) -> Iterator[Raw]:
-    """Split at lines "From …" that follow an empty line and look like a separator."""
-    kept: list[bytes] = []
-    size, start, number, blank = 0, 1, 0, True
-    for at, line in enumerate(_lines(reader), 1):
-        if blank and line.startswith(b"From ") and (number == 0 or _FROM.match(line)):
-            if kept:
-                yield _bounded(b"".join(kept), file, start, number, problem)
-            kept, size, start, number = [], 0, at, number + 1
-        elif size <= MAX_MESSAGE:
-            # Writers quote "From " with ">", and (mboxrd) a quoted one again: one ">" is taken off.
-            line = line[1:] if line.startswith(b">") and line.lstrip(b">").startswith(b"From ") else line
-            kept.append(line)
-            size += len(line)
-        blank = line == b"\n"
-    if kept:
-        yield _bounded(b"".join(kept), file, start, number, problem)
+    """Split at lines "From …" that follow an empty line and look like a separator; holds one message at a time."""
+    # The first line needs no empty one before it.
+    kept, line, number, searched = b"\n\n", -1, 0, 0
+    for block in _blocks(reader):
+        kept += block
+        begun = 0
+        for found in _SEPARATOR.finditer(kept, searched):
+            if number or found.start():
+                number = number or 1
+                yield from _message(kept[begun : found.start() + 1], file, line, number, problem)
+            line += kept.count(b"\n", begun, found.start() + 2)
+            begun, number = found.start() + 2, number + 1
+        number = number or 1
+        kept = kept[begun:]
+        if len(kept) > MAX_MESSAGE + _LONGEST_SEPARATOR * 2:
+            # What lies between cannot be kept; its lines count.
+            line += kept.count(b"\n", MAX_MESSAGE + 1, -_LONGEST_SEPARATOR)
+            kept = kept[: MAX_MESSAGE + 1] + kept[-_LONGEST_SEPARATOR:]
+        searched = max(0, len(kept) - _LONGEST_SEPARATOR)
+    yield from _message(kept, file, line, number, problem)
 
 
-def _lines(reader: Bounded) -> Iterator[bytes]:
-    """Lines with LF ends, whatever the file has; a chunk may end within a CRLF."""
+def _message(data: bytes, file: str, line: int, number: int, problem: Problem) -> Iterator[Raw]:
+    """One message of a mailbox, its separator and what writers put before "From " taken off; none where nothing is."""
+    data = data.lstrip(b"\n").partition(b"\n")[2]
+    if not data.strip():
+        return
+    if b">From " in data:
+        data = _QUOTED_FROM.sub(rb"\1", data)
+    yield _bounded(data, file, max(line, 1), number, problem)
+
+
+def _blocks(reader: Bounded) -> Iterator[bytes]:
+    """What a reader gives, with LF line ends, whatever the file has; a block may end within a CRLF."""
     rest = b""
-    while chunk := reader.read(_LINE):
-        chunk = rest + chunk
-        rest = b"\r" if chunk.endswith(b"\r") else b""
-        chunk = chunk[: len(chunk) - len(rest)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = io.BytesIO(chunk).readlines()
-        if lines and not lines[-1].endswith(b"\n") and len(lines[-1]) < MAX_MESSAGE:
-            rest = lines.pop() + rest
-        yield from lines
+    while block := reader.read(_BLOCK):
+        block = rest + block
+        rest = b"\r" if block.endswith(b"\r") else b""
+        block = block[: len(block) - len(rest)]
+        yield block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
     if rest:
-        yield rest.replace(b"\r", b"\n")
+        yield b"\n"
 
 
 def parse(data: bytes) -> Message:
@@ -226,13 +240,20 @@ def content(part: Message) -> bytes:
     return raw.encode("utf-8", "replace") if isinstance(raw, str) else b""
 
 
-def header(message: Message, name: str) -> str | None:
+class Fields(Protocol):
+    """Header fields by name: a message of the standard library, or one that was only looked into."""
+
+    def get_all(self, name: str, /) -> Any:
+        """All values of a field, None without any."""
+
+
+def header(message: Fields, name: str) -> str | None:
     """A header field's first value: unfolded, decoded (RFC 2047), bounded; None where it is absent or empty."""
     values = headers(message, name)
     return values[0] if values else None
 
 
-def headers(message: Message, name: str) -> list[str]:
+def headers(message: Fields, name: str) -> list[str]:
     """All values of a header field that are not empty."""
     found = []
     for value in (message.get_all(name) or [])[:100]:
@@ -264,10 +285,13 @@ def _decode(piece: bytes, charset: str | None) -> str:
         return piece.decode("utf-8", "replace")
 
 
-def addresses(message: Message, name: str) -> list[str]:
+def addresses(message: Fields, name: str) -> list[str]:
     """The addresses of a header field, domains in lower case; what is no address is left out."""
+    values = [str(v)[:MAX_HEADER] for v in (message.get_all(name) or [])[:20]]
+    if len(values) == 1 and (plain := _PLAIN.fullmatch(values[0].strip())):
+        return [a] if (a := address(plain[1] or plain[2])) else []
     try:
-        pairs = getaddresses([str(v)[:MAX_HEADER] for v in (message.get_all(name) or [])[:20]])
+        pairs = getaddresses(values)
     except (ValueError, TypeError, IndexError, AttributeError, RecursionError):
         return []
     return [a for _, raw in pairs if (a := address(raw))]
@@ -290,7 +314,7 @@ def domain_of(plain: str | None) -> str | None:
     return plain.rpartition("@")[2] or None if plain and "@" in plain else None
 
 
-def date(message: Message, name: str = "Date") -> datetime | None:
+def date(message: Fields, name: str = "Date") -> datetime | None:
     """A date header in UTC; one without zone counts as UTC; None where it cannot be read."""
     value = header(message, name)
     return moment(value) if value else None
@@ -312,7 +336,7 @@ def tags(value: str) -> dict[str, str]:
     return {k.strip().lower(): "".join(v.split()) for k, v in pairs}
 
 
-def signatures(message: Message) -> list[tuple[str, str]]:
+def signatures(message: Fields) -> list[tuple[str, str]]:
     """Domain and selector of each DKIM-Signature, in order."""
     found = (tags(v) for v in headers(message, "DKIM-Signature"))
     return [(t["d"].lower().rstrip("."), t["s"].lower()) for t in found if t.get("d") and t.get("s")]

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from email.message import Message
 
 from smtplab import mail
+from smtplab.bounces.message import Part
 
 _SUBJECT = re.compile(
     r"(?i)^\s*(auto(mati(c|sche))?[ -]?(reply|response|responder|antwort|:)|out[ -]of[ -](the )?office|ooo:"
@@ -19,25 +19,25 @@ _HEADERS = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply-From", "X-Mail-Autorep
 DAEMON = re.compile(r"(?i)^(mailer-?daemon|postmaster|mdaemon|mail-?daemon)@")
 
 
-def signs(message: Message) -> list[str]:
+def signs(message: Part) -> list[str]:
     """The signs of an automatic reply that a message carries."""
     found = []
     submitted = (mail.header(message, "Auto-Submitted") or "").lower()
     if submitted.startswith("auto-replied"):
         found.append("Auto-Submitted: auto-replied")
-    found += [name for name in _HEADERS if message.get(name) is not None]
+    found += [name for name in _HEADERS if message.has(name)]
     if (precedence := (mail.header(message, "Precedence") or "").lower()) in ("auto_reply", "auto-reply"):
         found.append(f"Precedence: {precedence}")
     if mail.header(message, "X-Auto-Response-Suppress"):
         found.append("X-Auto-Response-Suppress")
     if _SUBJECT.search(mail.header(message, "Subject") or ""):
         found.append("its subject")
-    if message.get("In-Reply-To") is not None:
+    if message.has("In-Reply-To"):
         found.append("In-Reply-To")
     return found
 
 
-def why(message: Message) -> str:
+def why(message: Part) -> str:
     """Why a message is an auto-reply; "" if it is none."""
     sender = next(iter(mail.addresses(message, "From")), "")
     found = signs(message)

@@ -1,4 +1,4 @@
-"""Delivery status notifications, RFC 3464: what a server says became of each recipient.
+"""Delivery status notifications, RFC 3464 and 6533: what a server says became of each recipient.
 
 A notification has one block of fields about the message and one about each recipient; real servers leave out,
 repeat and misplace them, so a block is known by its fields, not by its place.
@@ -7,24 +7,33 @@ repeat and misplace them, so a block is known by its fields, not by its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from email.message import Message
 
 from smtplab import mail
+from smtplab.bounces.message import Part
 
 KINDS = {"failed": "bounce", "delayed": "delay", "delivered": "success", "relayed": "success", "expanded": "success"}
+TYPES = ("message/delivery-status", "message/global-delivery-status")
 MAX_RECIPIENTS = 1_000
+_MOST_FIELDS = 20_000
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPLY = re.compile(r"(?:^|[\s:;])([245]\d\d)(?=[ -]|$)")
+_FIELD = re.compile(r"([A-Za-z][\w-]{1,60})[ \t]*:[ \t]*(.*)")
 _ABOUT_RECIPIENT = {"final-recipient", "original-recipient", "action", "status", "x-actual-recipient"}
+_AGAIN = {"final-recipient", "original-recipient"}
 _QUEUE_ID = re.compile(r"x-.{1,40}-queue-id$")
 _SENDER = re.compile(r"x-.{1,40}-sender$")
+_TYPED = re.compile(r"\s*([A-Za-z][\w-]{0,24})\s*;\s*(.*)", re.S)
+_ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """What a report says of one recipient; `kind` is bounce, delay or success."""
+    """What a report says of one recipient; `kind` is bounce, delay or success.
+
+    `hint` is a reason of `reasons.toml` where the format itself tells it and the words do not.
+    """
 
     kind: str
     address: str | None = None
@@ -33,6 +42,7 @@ class Recipient:
     status: str | None = None
     diagnostic: str | None = None
     remote_mta: str | None = None
+    hint: str | None = None
 
     @property
     def smtp_code(self) -> int | None:
@@ -53,87 +63,108 @@ class Status:
     agent: str = "rfc3464"
 
 
-def read(parts: list[Message]) -> Status | None:
+def read(parts: list[Part]) -> Status | None:
     """The delivery status of a message's parts; None where there is none."""
-    blocks = [b for p in parts if mail.kind(p) in _TYPES for b in _blocks(p)]
-    if not blocks:
-        return None
+    found = [p for p in parts if p.kind in TYPES]
+    return status("\n\n".join(p.text for p in found)) if found else None
+
+
+def status(text: str) -> Status | None:
+    """The delivery status that a text of fields holds; None where it has none."""
     about: dict[str, str] = {}
     recipients = []
-    for block in blocks:
+    for block in blocks(text):
         if _ABOUT_RECIPIENT & block.keys():
             recipients.append(_recipient(block))
         else:
             about = {**block, **about}
+    if not about and not recipients:
+        return None
     queue = next((v for k, v in about.items() if _QUEUE_ID.match(k)), None)
     sender = next((v for k, v in about.items() if _SENDER.match(k)), None)
     return Status(
-        tuple(recipients[:MAX_RECIPIENTS]),
-        _typed(about.get("reporting-mta")),
+        tuple(_named(recipients))[:MAX_RECIPIENTS],
+        typed(about.get("reporting-mta")),
         queue,
-        mail.address(_typed(sender)),
+        mail.address(typed(sender)),
         about.get("arrival-date"),
         "postfix" if any(k.startswith("x-postfix-") for k in about) else "rfc3464",
     )
 
 
-_TYPES = ("message/delivery-status", "message/global-delivery-status")
+def _named(recipients: list[Recipient]) -> Iterable[Recipient]:
+    """Once each; a block that names nobody counts only where it is all there is."""
+    named = dict.fromkeys(r for r in recipients if r.address)
+    return named or recipients[:1]
 
 
-def _blocks(part: Message) -> Iterator[dict[str, str]]:
-    payload = mail.payload(part)
-    if isinstance(payload, list):
-        for one in payload:
-            if isinstance(one, Message) and (block := _fields(one)):
-                yield block
-        return
-    for text in re.split(r"\n[ \t]*\n", mail.text(part)):
-        if block := _fields(mail.parse(text.lstrip("\n").encode() + b"\n\n")):
-            yield block
+def blocks(text: str) -> Iterator[dict[str, str]]:
+    """Fields by name in lower case, the first of each, by blocks that empty lines or a new recipient part."""
+    block: dict[str, str] = {}
+    last = ""
+    for line in text.split("\n", _MOST_FIELDS)[:_MOST_FIELDS]:
+        found = _FIELD.match(line)
+        if found:
+            last = found[1].lower()
+            # Some writers put no empty line between recipients.
+            if last in block and last in _AGAIN:
+                yield _decoded(block)
+                block = {}
+            block.setdefault(last, found[2])
+        elif line[:1] in (" ", "\t") and last and line.strip():
+            block[last] = f"{block[last]} {line.strip()}"[: mail.MAX_HEADER * 2]
+        elif not line.strip() and block:
+            yield _decoded(block)
+            block, last = {}, ""
+    if block:
+        yield _decoded(block)
 
 
-def _fields(message: Message) -> dict[str, str]:
-    """Fields by name in lower case, the first of each; values unfolded and decoded."""
-    found: dict[str, str] = {}
-    for name, value in message.items()[:100]:
-        if plain := mail.decoded(value):
-            found.setdefault(name.lower(), plain)
-    return found
+def _decoded(block: dict[str, str]) -> dict[str, str]:
+    return {k: plain for k, v in block.items() if (plain := mail.decoded(v))}
 
 
 def _recipient(block: dict[str, str]) -> Recipient:
     action = (re.split(r"[\s;(]", block.get("action", "").lower().lstrip(), maxsplit=1) or [""])[0] or None
     found = _STATUS.search(block.get("status", ""))
     status = found[1] if found else None
-    diagnostic = _typed(block.get("diagnostic-code"))
-    final, original = _address(block.get("final-recipient")), _address(block.get("original-recipient"))
+    diagnostic = typed(block.get("diagnostic-code"))
+    final, original = address(block.get("final-recipient")), address(block.get("original-recipient"))
     return Recipient(
-        kind=KINDS.get(action or "") or _by_class(status, diagnostic),
-        address=final or original or _address(block.get("x-actual-recipient")),
+        kind=KINDS.get(action or "") or by_class(status, diagnostic),
+        address=final or original or address(block.get("x-actual-recipient")),
         original=original,
         action=action if action in KINDS else None,
         status=status,
         diagnostic=diagnostic,
-        remote_mta=_typed(block.get("remote-mta")),
+        remote_mta=typed(block.get("remote-mta")),
     )
 
 
-def _by_class(status: str | None, diagnostic: str | None) -> str:
+def by_class(status: str | None, diagnostic: str | None) -> str:
     """A report without a known action: its status class says what it is about, else it is a failure."""
     digit = (status or next(iter(_REPLY.findall(diagnostic or "")), "5"))[0]
     return {"2": "success", "4": "delay"}.get(digit, "bounce")
 
 
-def _typed(value: str | None) -> str | None:
+def typed(value: str | None) -> str | None:
     """A value without its type: `smtp; 550 …`, `dns; mx.example`."""
     if not value:
         return None
-    kind, semicolon, rest = value.partition(";")
-    return (rest.strip() if semicolon and re.fullmatch(r"\s*[A-Za-z0-9-]{1,20}\s*", kind) else value.strip()) or None
+    found = _TYPED.fullmatch(value)
+    return (found[2] if found else value).strip() or None
 
 
-def _address(value: str | None) -> str | None:
-    plain = _typed(value)
-    if plain and "<" in plain:
+def address(value: str | None) -> str | None:
+    """The address of a recipient field: its type, brackets, source route and RFC 6533 escapes taken off."""
+    plain = typed(value)
+    if not plain:
+        return None
+    if "<" in plain:
         plain = plain.rpartition("<")[2].partition(">")[0]
+    if "\\x{" in plain:
+        plain = _ESCAPED.sub(lambda m: chr(min(int(m[1], 16), 0x10FFFF)), plain)
+        plain = plain.encode("utf-8", "replace").decode("utf-8")
+    if plain.startswith("@") and ":" in plain:
+        plain = plain.partition(":")[2]
     return mail.address(plain)

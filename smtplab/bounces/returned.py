@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message
 
 from smtplab import mail
+from smtplab.bounces.message import EMBEDDED, Part
+from smtplab.bounces.message import read as read_message
 from smtplab.names.received import greetings
 
-_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _COPY = re.compile(
     r"(?im)^(-{2,} ?(below this line|this is a copy|included is a copy|original message|your message|"
     r"the header|message header|returned message|forwarded message|unsent message).{0,80}"
@@ -56,17 +56,12 @@ class Returned:
         return next(iter(mine or self.signatures), (None, None))
 
 
-def read(parts: list[Message], notice: str) -> Returned | None:
-    """The returned message: a part of its own, or a copy at the end of the notice's text."""
-    for index, part in enumerate(parts):
-        if mail.kind(part) not in _TYPES or index == 0:
-            continue
-        payload = mail.payload(part)
-        if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-            return of(payload[0])
-        return of(mail.parse(mail.content(part).lstrip()))
-    _, copy = split(notice)
-    return of(mail.parse(copy.encode())) if copy else None
+def read(parts: list[Part], copy: str) -> Returned | None:
+    """The returned message: a part of its own, or the copy at the end of the notice's text."""
+    for part in parts[1:]:
+        if part.kind in EMBEDDED and part.parts:
+            return of(part.parts[0])
+    return of(read_message(copy.encode())) if copy else None
 
 
 def split(text: str) -> tuple[str, str]:
@@ -78,7 +73,7 @@ def split(text: str) -> tuple[str, str]:
     return text[: found.start()], text[start.start() :] if start else ""
 
 
-def of(message: Message) -> Returned:
+def of(message: Part) -> Returned:
     """The headers that matter of a returned message."""
     identifier = (mail.header(message, "Message-ID") or "").strip().strip("<>").strip()
     list_id = mail.header(message, "List-Id") or ""
@@ -97,13 +92,13 @@ def of(message: Message) -> Returned:
     )
 
 
-def _campaign(message: Message) -> str | None:
+def _campaign(message: Part) -> str | None:
     """A campaign header, else the first field of Feedback-ID, where senders put it."""
     named = next((v for n in _CAMPAIGN if (v := mail.header(message, n))), None)
     return named or (mail.header(message, "Feedback-ID") or "").partition(":")[0].strip() or None
 
 
-def source_ip(report: Message, diagnostic: str | None, reporting_mta: str | None) -> str | None:
+def source_ip(report: Part, diagnostic: str | None, reporting_mta: str | None) -> str | None:
     """The address that the refused message left from, where the report lets it be known.
 
     The receiver often quotes it in its reply; else it is the reporting server's, known from the Received line

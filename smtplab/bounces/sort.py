@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message
 from typing import Any
 
 from smtplab import mail, providers, replies
 from smtplab.bounces import arf, autoreply, dsn, returned, text
 from smtplab.bounces.dsn import Recipient
+from smtplab.bounces.message import EMBEDDED, Part, outside
+from smtplab.bounces.message import read as read_message
 from smtplab.bounces.returned import Returned
 
 _WORST = ("bounce", "delay", "success")
@@ -32,17 +33,17 @@ class Sorted:
 
 def sort(data: bytes) -> Sorted:
     """Judge one message; whatever it holds, the answer is one of the six kinds."""
-    message = mail.parse(data)
-    parts = mail.parts(message)
-    notice, _ = returned.split(_notice(parts))
-    back = returned.read(parts, _notice(parts))
+    message = read_message(data)
+    parts = outside(message)
+    notice, copy = returned.split(_notice(parts))
+    back = returned.read(parts, copy)
     if feedback := arf.read(parts):
         kind, why, rows = _complaint(feedback, back)
     elif (status := dsn.read(parts)) and status.recipients:
         kind, why, rows = _report(message, status, notice, back)
     elif answer := autoreply.why(message):
         kind, why, rows = "auto-reply", answer, [_row("auto-reply", back, recipient=_author(message))]
-    elif any(mail.kind(p) == "message/disposition-notification" for p in parts):
+    elif any(p.kind == "message/disposition-notification" for p in parts):
         kind, why, rows = "none", "a read receipt (RFC 8098)", []
     elif text.looks_like_report(message, parts) and (found := text.read(message, notice)):
         kind, why, rows = _prose(message, found, status, back)
@@ -54,19 +55,19 @@ def sort(data: bytes) -> Sorted:
     return Sorted(kind, why, time, author, subject, tuple({"time": time, **r} for r in rows), back)
 
 
-def _author(message: Message) -> str | None:
+def _author(message: Part) -> str | None:
     return next(iter(mail.addresses(message, "From")), None)
 
 
-def _notice(parts: list[Message]) -> str:
+def _notice(parts: list[Part]) -> str:
     """The text that a person reads: the first text part outside the returned message."""
     for part in parts:
-        if mail.kind(part) in ("message/rfc822", "text/rfc822-headers"):
+        if part.kind in EMBEDDED:
             break
-        if mail.kind(part) == "text/plain" and not part.is_multipart():
-            return mail.text(part)
-    html = next((p for p in parts if mail.kind(p) == "text/html" and not p.is_multipart()), None)
-    return _strip(mail.text(html)) if html is not None else ""
+        if part.kind == "text/plain":
+            return part.text
+    html = next((p for p in parts if p.kind == "text/html"), None)
+    return _strip(html.text) if html is not None else ""
 
 
 def _strip(html: str) -> str:
@@ -104,7 +105,7 @@ def _complaint(feedback: arf.Feedback, back: Returned | None) -> tuple[str, str,
 
 
 def _report(
-    message: Message, status: dsn.Status, notice: str, back: Returned | None
+    message: Part, status: dsn.Status, notice: str, back: Returned | None
 ) -> tuple[str, str, list[dict[str, Any]]]:
     said = {r.address: r for r in text.read(message, notice)} if _needs_text(status.recipients) else {}
     rows = []
@@ -122,19 +123,19 @@ def _needs_text(recipients: Iterable[Recipient]) -> bool:
 
 
 def _prose(
-    message: Message, found: list[Recipient], status: dsn.Status | None, back: Returned | None
+    message: Part, found: list[Recipient], status: dsn.Status | None, back: Returned | None
 ) -> tuple[str, str, list[dict[str, Any]]]:
     about = status or dsn.Status((), agent="postfix" if _is_postfix(message) else "text")
     rows = [_judged(message, r, r.diagnostic or "", about, back) for r in found]
     return found[0].kind, "a report in prose, without RFC 3464 parts", rows
 
 
-def _is_postfix(message: Message) -> bool:
+def _is_postfix(message: Part) -> bool:
     return "(Postfix)" in " ".join(mail.headers(message, "Received")[:3])
 
 
 def _judged(
-    message: Message, recipient: Recipient, words: str, status: dsn.Status, back: Returned | None
+    message: Part, recipient: Recipient, words: str, status: dsn.Status, back: Returned | None
 ) -> dict[str, Any]:
     domain = mail.domain_of(recipient.address) or ""
     reply = replies.classify(

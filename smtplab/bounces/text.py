@@ -6,11 +6,11 @@ A paragraph that starts with an address tells what became of it; `X-Failed-Recip
 from __future__ import annotations
 
 import re
-from email.message import Message
 
 from smtplab import mail
 from smtplab.bounces.autoreply import DAEMON
 from smtplab.bounces.dsn import MAX_RECIPIENTS, Recipient
+from smtplab.bounces.message import Part
 
 _SUBJECT = re.compile(
     r"(?i)undeliver|not deliver|n't be deliver|delivery (status|fail|report|error|problem|notif|has failed|warning)"
@@ -39,17 +39,17 @@ _GAVE_UP = re.compile(
 )
 
 
-def looks_like_report(message: Message, parts: list[Message]) -> bool:
+def looks_like_report(message: Part, parts: list[Part]) -> bool:
     """Whether a message is a server's report, by its sender, subject or form."""
     sender = next(iter(mail.addresses(message, "From")), mail.header(message, "From") or "")
     null = (mail.header(message, "Return-Path") or "").strip() == "<>"
     form = "report-type=delivery-status" in (mail.header(message, "Content-Type") or "").replace('"', "").lower()
     subject = bool(_SUBJECT.search(mail.header(message, "Subject") or ""))
     daemon = bool(DAEMON.match(sender)) or "mailer-daemon" in sender.lower()
-    return form or message.get("X-Failed-Recipients") is not None or daemon or (subject and (null or len(parts) > 0))
+    return form or message.has("X-Failed-Recipients") or daemon or (subject and (null or len(parts) > 0))
 
 
-def read(message: Message, notice: str) -> list[Recipient]:
+def read(message: Part, notice: str) -> list[Recipient]:
     """The recipients that a report's text tells of; `notice` is its text above the returned copy."""
     kind = "delay" if _DELAY.search(notice) and not _GAVE_UP.search(notice) else "bounce"
     named = [a for v in mail.headers(message, "X-Failed-Recipients") for p in v.split(",") if (a := mail.address(p))]
@@ -96,7 +96,7 @@ def _paragraphs(notice: str, kind: str, named: set[str]) -> list[Recipient]:
     return list(made.values())
 
 
-def _loose(message: Message, notice: str, kind: str) -> list[Recipient]:
+def _loose(message: Part, notice: str, kind: str) -> list[Recipient]:
     """Last resort: the addresses that the text names, our own and the reporter's left out."""
     about = {*mail.addresses(message, "From"), *mail.addresses(message, "To"), *mail.addresses(message, "Reply-To")}
     plain = [a for raw in _ANY.findall(notice[:20_000]) if (a := mail.address(raw.rstrip(".")))]

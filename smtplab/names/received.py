@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from email.message import Message
 
 import pandas as pd
 
@@ -25,7 +24,7 @@ _SIGNED_IN = re.compile(r"\swith\s(?:utf8)?e?smtps?a\b", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
 
-def greetings(message: Message) -> str | None:
+def greetings(message: mail.Fields) -> str | None:
     """ADDRESS/NAME of each host that handed the message over, by the topmost Received line of it; None without any."""
     pairs = filter(None, map(greeting, mail.headers(message, "Received")[:MAX_LINES]))
     return " ".join("/".join(pair) for pair in dict(reversed(list(pairs))).items()) or None

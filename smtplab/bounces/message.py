@@ -1,0 +1,197 @@
+"""A message as far as a report needs it: headers by hand and parts by their boundaries (RFC 5322, 2045, 2046).
+
+The standard library builds a whole tree with registries and policies for each message; that alone costs more than
+all judging of a bounce. Here a part is a slice of bytes, looked into only when somebody asks. Nothing raises.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from functools import cached_property
+
+MAX_PARTS = 200
+MAX_DEPTH = 12
+STRAY_LINES = 5
+"""Lines before the header block that are passed over: files saved by hand have them."""
+MAX_HEAD = 256 * 1024
+MAX_TEXT = 128 * 1024
+HEADERS_ONLY = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+EMBEDDED = ("message/rfc822", "message/global", *HEADERS_ONLY)
+"""Types of a message within a message (RFC 2046, 6532, 3462, 6533)."""
+_FIELD = re.compile(rb"^([!-9;-~]{1,100})[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
+_START = re.compile(rb"(?:(?:>?From |[!-9;-~]{1,100}[ \t]*:|[ \t])[^\n]*(?:\n|\Z))*")
+_PARAMETER = re.compile(r";\s*([\w-]{1,40})\s*=\s*(?:\"([^\"]{0,400})\"?|([^\s;]{1,400}))")
+_TYPE = re.compile(r"\s*([\w.+-]{1,60}/[\w.+-]{1,80})")
+_GUESS = re.compile(rb"^--([^\n]{4,100}?)[ \t]*\nContent-", re.M | re.I)
+_CHARSETS = {"shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "gb2312": "gb18030", "gbk": "gb18030"}
+"""Labels whose writers mean the larger set."""
+
+
+class Part:
+    """A message or a part of one; `depth` counts the containers around it."""
+
+    def __init__(self, data: bytes, depth: int = 0, default: str = "text/plain") -> None:
+        found = None if data.startswith(b"\n") else _START.match(data, 0, MAX_HEAD)
+        size = found.end() if found else 0
+        self.head = data[:size]
+        self.body = data[size + 1 :] if data[size : size + 1] == b"\n" else data[size:]
+        self.depth = depth
+        self.default = default
+
+    @cached_property
+    def fields(self) -> dict[str, list[bytes]]:
+        """Raw values by name in lower case."""
+        found: dict[str, list[bytes]] = {}
+        for name, value in _FIELD.findall(self.head):
+            found.setdefault(name.lower().decode("ascii"), []).append(value)
+        return found
+
+    def get_all(self, name: str) -> list[str] | None:
+        """All values of a field as text, still folded and encoded; None without any. What module mail asks for."""
+        raw = self.fields.get(name.lower())
+        return [as_text(value) for value in raw] if raw else None
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field."""
+        return name.lower() in self.fields
+
+    @cached_property
+    def _type(self) -> str:
+        raw = self.fields.get("content-type")
+        return as_text(raw[0][:2_000]).replace("\n", " ") if raw else ""
+
+    @cached_property
+    def kind(self) -> str:
+        """The type in lower case; the default where it is missing or nonsense."""
+        found = _TYPE.match(self._type)
+        return found[1].lower() if found else self.default
+
+    def parameter(self, name: str) -> str:
+        """A parameter of the type, "" without it."""
+        return next((q or p for n, q, p in _PARAMETER.findall(self._type) if n.lower() == name), "")
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The parts of a multipart, the message within a message; [] for a leaf."""
+        if self.depth >= MAX_DEPTH:
+            return []
+        if self.kind in EMBEDDED:
+            data = self.content.lstrip(b"\n")
+            return [Part(data, self.depth + 1)] if data else []
+        if not self.kind.startswith("multipart/"):
+            return []
+        default = "message/rfc822" if self.kind == "multipart/digest" else "text/plain"
+        return [Part(piece, self.depth + 1, default) for piece in self._pieces]
+
+    @cached_property
+    def _pieces(self) -> list[bytes]:
+        boundary = self.parameter("boundary").rstrip().encode("utf-8", "replace")
+        mark = b"\n--" + boundary
+        whole = b"\n" + self.body
+        if not boundary or mark not in whole:
+            guess = _GUESS.search(self.body[:MAX_HEAD])
+            if not guess:
+                return [b"\n" + self.body] if self.body.strip() else []
+            mark = b"\n--" + guess[1]
+        made: list[bytes] = []
+        for piece in whole.split(mark, MAX_PARTS)[1:]:
+            line, _, rest = piece.partition(b"\n")
+            if line.startswith(b"--"):
+                break
+            if line.strip():
+                # A longer boundary that begins like ours: its parts belong to the part before.
+                made[-1:] = [made[-1] + mark + piece] if made else []
+            else:
+                made.append(rest)
+        return made
+
+    @property
+    def preamble(self) -> bytes:
+        """What stands before the first part of a multipart, where broken senders put their text."""
+        mark = b"--" + self.parameter("boundary").encode("utf-8", "replace")
+        return self.body.partition(mark)[0] if len(mark) > 2 else b""
+
+    @cached_property
+    def content(self) -> bytes:
+        """The bytes of a leaf with their transfer encoding undone and LF line ends."""
+        return self._decoded(self.body)
+
+    def _decoded(self, data: bytes) -> bytes:
+        raw = self.fields.get("content-transfer-encoding")
+        data = _transferred(data, raw[0].strip().lower()) if raw else data
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+    @cached_property
+    def text(self) -> str:
+        """The text of a leaf, bounded, decoded as far as it can be."""
+        return unencoded(self._decoded(self.body[: MAX_TEXT * 2])[:MAX_TEXT], self.parameter("charset"))
+
+
+def read(data: bytes) -> Part:
+    """A message from bytes with any line ends."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n")
+    for _ in range(STRAY_LINES):
+        if _START.match(data, 0, MAX_HEAD).end():  # type: ignore[union-attr]
+            break
+        data = data.partition(b"\n")[2]
+    return Part(data)
+
+
+def outside(message: Part) -> list[Part]:
+    """The message and its parts in order, without what lies in messages within it; bounded."""
+    found: list[Part] = []
+    stack = [message]
+    while stack and len(found) < MAX_PARTS:
+        part = stack.pop()
+        found.append(part)
+        if part.kind not in EMBEDDED or part is message:
+            stack += reversed(part.parts)
+    return found
+
+
+def as_text(raw: bytes) -> str:
+    """Header bytes as text: UTF-8 (RFC 6532), else the one-byte set that shows every byte."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return unencoded(raw, "")
+
+
+def unencoded(data: bytes, charset: str) -> str:
+    """Bytes as text by their label; where label and bytes disagree, by what the bytes can be."""
+    if b"\x1b$" in data or b"\x1b(" in data:
+        charset = "iso-2022-jp"
+    name = charset.strip().lower()
+    for label in (_CHARSETS.get(name, name), "utf-8"):
+        try:
+            return data.decode(label or "ascii")
+        except (LookupError, ValueError, UnicodeError):
+            continue
+    known = name and name not in ("utf-8", "utf8", "us-ascii", "ascii")
+    try:
+        return data.decode(_CHARSETS.get(name, name) if known else "cp1252", "replace")
+    except (LookupError, ValueError, UnicodeError):
+        return data.decode("utf-8", "replace")
+
+
+def _transferred(data: bytes, encoding: bytes) -> bytes:
+    if encoding.startswith(b"quoted"):
+        return binascii.a2b_qp(data)
+    if encoding.startswith(b"base64"):
+        try:
+            return binascii.a2b_base64(data)
+        except (binascii.Error, ValueError):
+            return _salvaged(data)
+    return data
+
+
+def _salvaged(data: bytes) -> bytes:
+    """Base64 with its end missing or a plain footer behind it."""
+    kept = re.sub(rb"[^A-Za-z0-9+/]", b"", data.partition(b"=")[0])
+    try:
+        return binascii.a2b_base64(kept[: len(kept) // 4 * 4])
+    except (binascii.Error, ValueError):
+        return data
