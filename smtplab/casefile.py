@@ -30,6 +30,9 @@ FOLDER_KINDS = ("bounces", "dmarc", "tls_reports", "messages")
 """Sources that may lie as a folder: a maildir, or a file a report."""
 ROLES = ("outbound", "mx", "submission", "imap", "pop3", "sieve")
 SET_KEYS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
+SUPPRESSION_RULES = ("hard", "soft", "unreachable", "complaint")
+SUPPRESSION_KEYS = {"times": 1, "within_days": 0, "expires_days": 0}
+"""Numbers a case may set for a rule of suppression.toml, and the least of each."""
 MATCH_KEYS = ("sender", "sender_domain", "source_ip", "category", "message_id", "dkim_domain")
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"^(?=.{{1,253}}$)({_LABEL}\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{{0,61}}[a-z0-9])?$")
@@ -100,6 +103,7 @@ class CaseFile:
     network: NetworkSection = NetworkSection()
     streams: tuple[Stream, ...] = ()
     marks: tuple[Mark, ...] = ()
+    suppression: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     generated: tuple[str, ...] = ()
     generated_note: str = ""
 
@@ -149,6 +153,7 @@ def parse(raw: dict[str, Any]) -> CaseFile:
         network=_network(top.section("network")),
         streams=tuple(_stream(s) for s in top.sections("streams")),
         marks=tuple(_mark(s) for s in top.sections("marks")),
+        suppression=_suppression(top.section("suppression")),
         generated=generated.texts("paths"),
         generated_note=generated.take("note", str, ""),
     )
@@ -292,6 +297,19 @@ def _mark(section: _Section) -> Mark:
     return Mark(moment, mark_text)
 
 
+def _suppression(section: _Section) -> dict[str, dict[str, int]]:
+    made = {}
+    for name in SUPPRESSION_RULES:
+        one = section.section(name)
+        made[name] = {k: v for k in SUPPRESSION_KEYS if (v := one.take(k, int, None)) is not None}
+        one.done()
+        for key, value in made[name].items():
+            if not SUPPRESSION_KEYS[key] <= value <= 3_650:
+                raise CaseError(f"`{one.name}.{key}` is {value}; from {SUPPRESSION_KEYS[key]} to 3650 is possible")
+    section.done()
+    return {name: numbers for name, numbers in made.items() if numbers}
+
+
 def _moment(value: date | None) -> datetime | None:
     if value is None:
         return None
@@ -360,6 +378,11 @@ timeout = 5.0                       # seconds
 
 # [dkim.selectors]
 # "{domain}" = ["s1"]
+
+# [suppression.soft]                # when to stop writing to whom: hard, soft, unreachable, complaint
+# times = 3
+# within_days = 30
+# expires_days = 180                # 0: for good
 
 # [[streams]]                       # kinds of mail: the first that matches wins
 # name = "invoices"

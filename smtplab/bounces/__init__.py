@@ -4,23 +4,31 @@ from smtplab.bounces.check import check, sightings
 from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
 from smtplab.bounces.outcomes import outcomes
 from smtplab.bounces.overview import kinds, replies, unseen
+from smtplab.bounces.policies import Policy, policy
 from smtplab.bounces.read import KINDS, BounceEvidence, read, read_paths
 from smtplab.bounces.sort import Sorted, sort
+from smtplab.bounces.suppression import Action, avoided, hand_over, suppress
 
 __all__ = [
     "KINDS",
+    "Action",
     "BounceEvidence",
+    "Policy",
     "Sorted",
+    "avoided",
     "by_reason_and_provider",
     "check",
+    "hand_over",
     "kinds",
     "matrix",
     "outcomes",
     "over_time",
+    "policy",
     "read",
     "read_paths",
     "replies",
     "sightings",
     "sort",
+    "suppress",
     "unseen",
 ]

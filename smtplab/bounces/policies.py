@@ -1,0 +1,119 @@
+"""When to stop writing to whom: the rules of suppression.toml, with what a case sets otherwise."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from smtplab import replies
+from smtplab.case import Case
+
+COMPLAINT = "complaint"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """So many failures for one of `reasons` within a time stop the mail for a time; no time means without end."""
+
+    name: str
+    meaning: str
+    reasons: tuple[str, ...]
+    permanent: bool
+    times: int
+    within: timedelta | None
+    expires: timedelta | None
+
+    def __repr__(self) -> str:
+        count = "once" if self.times == 1 else f"{self.times} times"
+        within = f" within {self.within.days} days" if self.within else ""
+        return f"{self.name}: {count}{within}, then {f'{self.expires.days} days' if self.expires else 'for good'}"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Rules in the order in which they take a reason; `keep` names what speaks of us and not of the recipient.
+
+    `ours` are the reply rules that tell of our own fault, whatever the reason is called.
+    `complaints` are the feedback types that count, `typos` leads from a misspelt first label or whole domain to
+    the right one, `limits` are shares of recipients above which a sender is spoken to.
+    """
+
+    rules: tuple[Rule, ...]
+    keep: Mapping[str, str]
+    ours: frozenset[str]
+    complaints: frozenset[str]
+    typos: Mapping[str, str]
+    limits: Mapping[str, float]
+
+    def counting(self, reason: object, code: object, reply_rule: object = None) -> Rule | None:
+        """The rule that counts a failure: by its reason, its enhanced or else its reply code, and its reply rule."""
+        temporary = str(code).startswith("4")
+        if reply_rule in self.ours:
+            return None
+        return next((r for r in self.rules if reason in r.reasons and not (r.permanent and temporary)), None)
+
+    def at_once(self, reason: object, code: object, reply_rule: object = None) -> bool:
+        """Whether one such failure is enough."""
+        found = self.counting(reason, code, reply_rule)
+        return found is not None and found.times == 1
+
+    def kept(self, reason: object, reply_rule: object = None) -> str | None:
+        """What of ours a failure speaks of, setup or message; None where it speaks of the recipient."""
+        return self.keep.get(str(reason)) or ("setup" if reply_rule in self.ours else None)
+
+    def correction(self, domain: str) -> str | None:
+        """The domain that was meant by a misspelt one."""
+        label, _, _ = domain.partition(".")
+        return self.typos.get(domain) or (self.typos.get(label) if domain.count(".") == 1 else None)
+
+    @property
+    def complaint(self) -> Rule:
+        """The rule of complaints."""
+        return next(r for r in self.rules if r.name == COMPLAINT)
+
+
+@cache
+def _data() -> Mapping[str, Any]:
+    return tomllib.loads((resources.files("smtplab") / "data" / "suppression.toml").read_text("utf-8"))
+
+
+def policy(case: Case | None = None) -> Policy:
+    """The policy of suppression.toml with the numbers that case.toml sets under `suppression`."""
+    raw = _data()
+    own = case.file.suppression if case else {}
+    return Policy(
+        rules=tuple(_rule(name, row, own.get(name, {})) for name, row in raw["rule"].items()),
+        keep={reason: group for group, row in raw["keep"].items() for reason in row["reasons"]},
+        ours=frozenset(r.id for r in replies.rules() if r.ours),
+        complaints=frozenset(raw["complaint"]["types"]),
+        typos=dict(_typos(raw["typo"])),
+        limits={name: row["share"] for name, row in raw["limit"].items()},
+    )
+
+
+def _rule(name: str, row: Mapping[str, Any], own: Mapping[str, int]) -> Rule:
+    made = {**row, **own}
+    return Rule(
+        name,
+        made["meaning"],
+        tuple(made["reasons"]),
+        made["permanent"],
+        made["times"],
+        _days(made["within_days"]),
+        _days(made["expires_days"]),
+    )
+
+
+def _days(count: int) -> timedelta | None:
+    return timedelta(days=count) if count else None
+
+
+def _typos(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for meant, row in raw.items():
+        for wrong in (*row["labels"], *row["names"]):
+            yield wrong, meant
