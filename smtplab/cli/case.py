@@ -11,8 +11,7 @@ import typer
 
 from smtplab.cli.app import app
 from smtplab.cli.network import Resolver
-from smtplab.cli.output import Json, Output, bar, one_line, show, show_findings
-from smtplab.errors import SmtplabError
+from smtplab.cli.output import FailOn, Json, Output, bar, leave, one_line, show, show_findings
 
 CasePath = Annotated[Path, typer.Argument(help="Folder of the case", metavar="CASE")]
 
@@ -79,22 +78,18 @@ def findings(
     case: CasePath,
     json: Json = False,
     output: Output = None,
-    fail_on: Annotated[str, typer.Option(help="Exit with 1 if a finding is at least this severe")] = "",
+    fail_on: FailOn = "",
     recording: Annotated[str, typer.Option(help="Name of the recording to replay")] = "",
 ) -> None:
     """What is wrong, worst first, with the exact change."""
     from smtplab.case import Case
-    from smtplab.findings import Severity
 
-    if fail_on and fail_on not in list(Severity):
-        raise SmtplabError(f"{fail_on!r} is no severity", where="--fail-on", do=f"One of: {', '.join(Severity)}")
     opened = Case.open(case, recording=recording or None)
     from smtplab.examination import examine
 
     found = examine(opened).findings
     show_findings(found, json, output)
-    if fail_on and len(found.at_least(fail_on)):
-        raise typer.Exit(1)
+    leave(found, fail_on)
 
 
 @app.command(epilog="Example: smtplab causes data/cases/meridian")

@@ -33,6 +33,23 @@ def known(output: Path | None) -> Path | None:
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON lines")]
+
+
+def _severity(text: str) -> str:
+    """Refuse a word that no finding can have, before the work."""
+    from smtplab.findings import Severity
+
+    if text and text not in list(Severity):
+        raise SmtplabError(f"{text!r} is no severity", where="--fail-on", do=f"One of: {', '.join(Severity)}")
+    return text
+
+
+FailOn = Annotated[
+    str,
+    typer.Option(
+        "--fail-on", metavar="SEVERITY", help="Exit with 1 if a finding is at least this severe", callback=_severity
+    ),
+]
 Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html", callback=known)]
 
 
@@ -53,6 +70,12 @@ def bar(what: str) -> Iterator[Callable[[str, int, int], None] | None]:
             progress.update(task, description=step, completed=done, total=total)
 
         yield tell
+
+
+def leave(found: Findings, fail_on: str) -> None:
+    """End with exit status 1 where a finding is at least that severe; "" asks for none."""
+    if fail_on and len(found.at_least(fail_on)):
+        raise typer.Exit(1)
 
 
 def show_findings(found: Findings, json: bool, output: Path | None) -> None:

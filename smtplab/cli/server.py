@@ -11,12 +11,14 @@ import typer
 
 from smtplab.cli.app import app
 from smtplab.cli.network import Resolver
-from smtplab.cli.output import Json, one_line, table
+from smtplab.cli.output import FailOn, Json, leave, one_line, table, tell_findings
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
+    from smtplab.findings import Findings
     from smtplab.net import Network
     from smtplab.net.session import Errand
+    from smtplab.net.tls import Survey
     from smtplab.servers import Diagnosis, Endpoint
 
 SECRET = "SMTPLAB_PASSWORD"
@@ -35,10 +37,12 @@ def server(
     recipient: Annotated[str, typer.Option(help="And this recipient (RCPT TO)")] = "",
     case: Annotated[Path | None, typer.Option(help="A case whose settings and own hosts count", metavar="DIR")] = None,
     intrusive: Annotated[bool, typer.Option("--intrusive", help="Relay, injection, smuggling: own hosts only")] = False,
+    fail_on: FailOn = "",
     json: Json = False,
 ) -> None:
     """Name, route, port, greeting, capabilities, TLS, sign-in, envelope: which step fails, and why most likely."""
     from smtplab import servers
+    from smtplab.findings import Findings
 
     network = _network(case, resolver, connections, timeout)
     found = servers.diagnose_all(
@@ -47,13 +51,15 @@ def server(
         network=network,
         intrusive=intrusive,
     )
+    raised = Findings()
     for made in found:
-        told = servers.as_dict(made) | {"tls": _tls(network, made)}
-        told["connections_used"] = _used(network, made)
+        told, findings = _judged(network, made)
+        raised += findings
         if json:
             print(jsonlib.dumps(told))
         else:
-            _show(made, told)
+            _show(made, told, findings)
+    leave(raised, fail_on)
 
 
 def _endpoints(services: list[str], starttls: str) -> list[Endpoint]:
@@ -93,15 +99,36 @@ def _network(case: Path | None, resolver: str, connections: int, timeout: float)
     return Network.without_case(chosen)
 
 
-def _tls(network: Network, made: Diagnosis) -> dict[str, Any] | None:
-    """Versions, ciphers, groups, what was negotiated and the certificate; None without a handshake."""
+def _judged(network: Network, made: Diagnosis) -> tuple[dict[str, Any], Findings]:
+    """The object of the contract, and all findings: those of the session, then those of TLS and the certificate."""
+    from smtplab import servers, transport
+
+    at, trust = network.clock(), network.settings.trust
+    surveyed = _surveyed(network, made)
+    findings = made.findings
+    for survey in surveyed:
+        findings += transport.check_endpoint(survey, at, trust)
+    told = servers.as_dict(made)
+    told["tls"] = surveyed[0].as_dict(at, trust) if surveyed else None
+    told["connections_used"] = _used(network, made)
+    told["findings"] = [f.as_dict() for f in findings]
+    return told, findings
+
+
+def _surveyed(network: Network, made: Diagnosis) -> list[Survey]:
+    """TLS of the address that was followed; of the second family only where it shows another certificate."""
     from smtplab.net.tls import survey
 
-    session, e = made.session, made.endpoint
+    session, other, e = made.session, made.other, made.endpoint
     if session is None or session.tls is None:
-        return None
-    asked = survey(network, e.host, session.address, e.port, seen=session.tls, like=e.like)
-    return network.run(asked).as_dict(network.clock(), network.settings.trust)
+        return []
+    asked = [(session, True)]
+    if other and other.tls and other.tls.chain != session.tls.chain:
+        asked.append((other, False))
+    return [
+        network.run(survey(network, e.host, s.address, e.port, seen=s.tls, like=e.like, whole=whole))
+        for s, whole in asked
+    ]
 
 
 def _used(network: Network, made: Diagnosis) -> int:
@@ -109,7 +136,7 @@ def _used(network: Network, made: Diagnosis) -> int:
     return sum(network.connections_used().get(f"{a}:{made.endpoint.port}", 0) for a in addresses)
 
 
-def _show(made: Diagnosis, told: dict[str, Any]) -> None:
+def _show(made: Diagnosis, told: dict[str, Any], findings: Findings) -> None:
     e = made.endpoint
     print(f"\n{e.host} port {e.port}")
     table(made.frame())
@@ -126,6 +153,5 @@ def _show(made: Diagnosis, told: dict[str, Any]) -> None:
         print("TLS groups: " + (", ".join(told["tls"]["groups"]["names"]) or "unknown"))
     for probe in made.probes:
         print(f"{probe.what} {probe.variant}: {one_line(probe.verdict)}")
-    for finding in made.findings:
-        print(f"{finding.severity:9} {one_line(finding.title)}")
+    tell_findings(findings)
     print(f"Connections used: {told['connections_used']}")

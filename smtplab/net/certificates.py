@@ -6,6 +6,7 @@ OpenSSL, whose numbers and words administrators search for, and the stricter one
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import warnings
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,8 @@ UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, 
 class Certificate:
     """The facts of a certificate that matter for mail; `self_issued`: subject and issuer are the same.
 
+    `names` are those of its subjectAltName that a client compares: DNS names, and addresses in their usual form.
+
     `common_name` counts for no client of today (RFC 9525 section 6.3). `scts` are the proofs of certificate
     transparency in it, `must_staple` whether it demands a stapled OCSP answer, `ocsp`, `crl` and `issuer_at` URLs.
     """
@@ -56,8 +59,12 @@ class Certificate:
     issuer_at: tuple[str, ...] = ()
 
     def covers(self, host: str) -> bool:
-        """Whether one of its DNS names is the host, or a wildcard for it (RFC 9525 section 6.3)."""
+        """Whether one of its names is the host, or a wildcard for it (RFC 9525 section 6.3)."""
         return covers(self.names, host)
+
+    def leaves_open(self, host: str) -> bool:
+        """Whether the host is an address that it does not list: only a name could tell whose certificate it is."""
+        return is_address(host) and not self.covers(host)
 
     @property
     def weak(self) -> tuple[str, ...]:
@@ -65,6 +72,14 @@ class Certificate:
         least = {"RSA": MIN_RSA, "EC": MIN_EC}.get(self.key, 0)
         made = [f"an {self.key} key of {self.bits} bits"] if 0 < self.bits < least else []
         return tuple([*made, f"a signature with {self.hash}"] if self.hash in WEAK_HASHES else made)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host was given as an address, and not by its name."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def covers(names: Iterable[str], host: str) -> bool:
@@ -117,7 +132,7 @@ class Judgement:
             "subject": cert.subject,
             "issuer": cert.issuer,
             "names": list(cert.names),
-            "covers_host": cert.covers(host),
+            "covers_host": None if cert.leaves_open(host) else cert.covers(host),
             "not_before": cert.not_before.isoformat(),
             "not_after": cert.not_after.isoformat(),
             "days_left": (cert.not_after - at).days,
@@ -185,7 +200,8 @@ def _extensions(cert: x509.Certificate) -> dict[str, Any]:
         return made
     for value in found:
         if isinstance(value, x509.SubjectAlternativeName):
-            made["names"] = tuple(n.lower() for n in value.get_values_for_type(x509.DNSName))
+            addresses = map(str, value.get_values_for_type(x509.IPAddress))
+            made["names"] = (*(n.lower() for n in value.get_values_for_type(x509.DNSName)), *addresses)
         elif isinstance(value, x509.PrecertificateSignedCertificateTimestamps):
             made["scts"] = len(list(value))
         elif isinstance(value, x509.TLSFeature):
@@ -238,8 +254,16 @@ def _strict(chain: tuple[bytes, ...], host: str, at: datetime, trust: Path) -> s
             anchors = x509.load_pem_x509_certificates(trust.read_bytes())
         leaf, *rest = [x509.load_der_x509_certificate(der) for der in chain]
         builder = verification.PolicyBuilder().store(verification.Store(anchors)).time(at)
-        builder.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
+        builder.build_server_verifier(_subject(chain[0], host)).verify(leaf, rest)
     except (verification.VerificationError, UnsupportedAlgorithm, OSError, ValueError, TypeError) as e:
         # The library adds the certificate it was at, as Python shows it.
         return str(e).partition(" (encountered processing")[0][:200] or type(e).__name__
     return ""
+
+
+def _subject(leaf: bytes, host: str) -> x509.DNSName | x509.IPAddress:
+    """What the certificate must name; for an address that it does not list, a name that it has."""
+    cert = read_leaf(leaf)
+    if cert and cert.leaves_open(host):
+        host = next((n.replace("*", "any", 1) for n in cert.names if not is_address(n)), host)
+    return x509.IPAddress(ipaddress.ip_address(host)) if is_address(host) else x509.DNSName(host)

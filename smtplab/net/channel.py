@@ -13,6 +13,8 @@ from typing import Any, Self
 from OpenSSL import SSL, crypto
 
 _CHUNK = 16_384
+BUSY = b"421 "
+"""How SMTP begins the refusal of a server that has too many clients (RFC 5321 section 4.2.3)."""
 
 
 class Channel:
@@ -22,6 +24,7 @@ class Channel:
         self.reader, self.writer = reader, writer
         self.tls: SSL.Connection | None = None
         self.buffer = b""
+        self.refusal = b""
 
     @classmethod
     async def connect(cls, address: str, port: int, timeout: float) -> Self:
@@ -71,7 +74,7 @@ class Channel:
         """Handshake without verification (that is judged later, at the case's time) and return its facts.
 
         Raises SSL.Error, EOFError or TimeoutError. Plain bytes that came before it are dropped, as RFC 3207
-        section 4.2 demands.
+        section 4.2 demands. `refusal` holds the plain words of a server that is too busy for a handshake.
         """
         self.buffer = b""
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
@@ -89,7 +92,9 @@ class Channel:
                     break
                 except SSL.WantReadError:
                     self._flush()
-                    tls.bio_write(await self._raw())
+                    data = await self._raw()
+                    self.refusal = self.refusal or (data if data.startswith(BUSY) else b"")
+                    tls.bio_write(data)
         self._flush()
         chain = tls.get_peer_cert_chain() or []
         group = getattr(tls, "get_group_name", lambda: "")() or ""

@@ -12,7 +12,7 @@ import os
 import struct
 
 from smtplab.net import Unknown
-from smtplab.net.channel import Channel
+from smtplab.net.channel import BUSY, Channel
 from smtplab.net.suites import ciphers
 from smtplab.net.suites import groups as known_groups
 
@@ -74,6 +74,11 @@ class Answer:
         self._messages = b""
         self._hello = False
 
+    @property
+    def busy(self) -> bool:
+        """The server refuses in plain text, as Exim does where a handshake is due and it has too many clients."""
+        return self._records.startswith(BUSY)
+
     def feed(self, data: bytes) -> None:
         """Take more bytes; raises ValueError when they are no TLS."""
         self._records += data
@@ -134,7 +139,7 @@ async def offer(
     suites: tuple[int, ...] = (),
     groups: tuple[int, ...] = (),
 ) -> Answer:
-    """Send the hello where a handshake is due; raises Unknown for silence, too much, or what is no TLS."""
+    """Send the hello where a handshake is due; raises Unknown for silence, too much, no TLS, or a busy server."""
     answer = Answer(version)
     await channel.write(client_hello(host, version, suites, groups), timeout)
     read = 0
@@ -150,7 +155,7 @@ async def offer(
             else:
                 answer.feed(data)
     except ValueError as e:
-        raise Unknown(str(e)) from e
+        raise Unknown("throttled" if answer.busy else str(e)) from e
     except ConnectionError:
         answer.verdict, answer.why = False, "closed"
     return answer

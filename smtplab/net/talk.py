@@ -172,12 +172,16 @@ class Talk:
                 return line[:3] == "+OK"
 
     async def handshake(self) -> None:
-        """Turn the connection to TLS; raises SSL.Error, EOFError or TimeoutError."""
+        """Turn the connection to TLS; raises SSL.Error, EOFError or TimeoutError.
+
+        A server that says in plain text that it is too busy has greeted, and told nothing of its TLS.
+        """
         began = time.monotonic()
         try:
             self.tls = await self.channel.start_tls(self.host, self.timeout)
         finally:
-            self._note("tls", "", [], began)
+            busy = self.channel.refusal.decode("utf-8", "backslashreplace").splitlines()[:1]
+            self._note("greeting" if busy else "tls", "", [line[:1000] for line in busy], began)
 
     async def ask(self, phase: str, line: str, shown: str = "") -> list[str]:
         """Send a command and read its reply; `shown` stands in the transcript where the command is secret."""

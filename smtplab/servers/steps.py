@@ -104,8 +104,11 @@ def certificate(session: Transcript, network: Network) -> Iterator[Step]:
         return
     # A recording is judged at its own time, by whoever replays it and whenever.
     at = network.tape.started if network.tape and not network.live else network.clock()
-    verdict = certificates.verify(session.tls.chain, session.host, at, network.settings.trust)
+    judged = certificates.judge(session.tls.chain, session.host, at, network.settings.trust)
+    cert, verdict = judged.certificate, judged.verdict
     told = verdict.text if verdict.code else verdict.strict or "valid"
+    if told == "valid" and cert and cert.leaves_open(session.host):
+        told = f"valid for {', '.join(cert.names)[:200]}; whether that is this server needs its name"
     relay = session.service == "relay"
     fine = verdict.code == 0 and not verdict.strict
     yield Step("certificate", True if fine else None if relay or verdict.code < 0 else False, 0.0, told)

@@ -151,6 +151,14 @@ def test_without_a_handshake_a_version_is_unknown(handler: Handler, why: str) ->
     assert why in said.why
 
 
+def test_a_server_too_busy_for_a_handshake_is_throttled() -> None:
+    """Exim with `smtp_accept_max` reached says so in plain text, where TLS is due from the first byte."""
+    with Scripted(dialogue("421 Too many concurrent SMTP connections\r\n", {})) as server:
+        network = live()
+        said = network.run(ask(network, HOST, "127.0.0.1", server.port, "TLSv1.2", like=465))
+    assert said == Choice(None, "throttled")
+
+
 def surveyed(port: int, *, like: int = 465, connections: int = 12, timeout: float = 2.0) -> tuple[Survey, int]:
     """The survey, and the connections that it took together with the session before it."""
     network = live(timeout, connections=connections)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from smtplab.lab.processes import Processes, greets, run, until
@@ -18,7 +19,7 @@ from smtplab.servers import Endpoint, as_dict, diagnose_all, side_by_side
 from smtplab.servers.configuration import _settings
 from smtplab.tape import Recorder, Tape
 from tests.authentication.dnsserver import serve
-from tests.net.certs import AT, Authority
+from tests.net.certs import AT, DAY, Authority
 
 HOSTS = {"careless": "127.0.1.1", "careful": "127.0.1.2", "boxes": "127.0.1.3", "exim": "127.0.1.4"}
 ZONE = {f"{name}.lab.example": [("A", ip)] for name, ip in HOSTS.items()}
@@ -86,7 +87,7 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
-DOVECOT = """protocols = imap pop3
+DOVECOT = """protocols = imap pop3{sieve}
 # As at most organisations, one name answers for submission and for mailboxes.
 listen = {ip}, {careful}
 base_dir = {root}/dovecot
@@ -155,6 +156,7 @@ plain:
   server_set_id = $auth2
   server_advertise_condition = ${{if def:tls_in_cipher}}
 """
+MANAGESIEVE = Path("/usr/lib/dovecot/managesieve")
 JO = Errand(user="jo", secret="right", sender="jo@careful.lab.example", recipient="postmaster@careful.lab.example")
 WRONG = Errand(user="jo", secret="wrong", sender="jo@careful.lab.example")
 STRANGER = Errand(sender="a@example.com", recipient="b@example.com")
@@ -173,7 +175,11 @@ def start_postfix(root: Path, name: str, settings: str) -> None:
 
 def start_dovecot(root: Path, processes: Processes) -> None:
     (root / "users").write_text("jo:right\n")
-    (root / "dovecot.conf").write_text(DOVECOT.format(root=root, ip=HOSTS["boxes"], careful=HOSTS["careful"]))
+    (root / "dovecot.conf").write_text(
+        DOVECOT.format(
+            root=root, ip=HOSTS["boxes"], careful=HOSTS["careful"], sieve=" sieve" if MANAGESIEVE.exists() else ""
+        )
+    )
     processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
 
 
@@ -216,6 +222,21 @@ def demonstrate(root: Path) -> dict[str, object]:
     }
 
 
+def command(root: Path, *words: str) -> dict[str, object]:
+    """What a script gets of `smtplab server`: its exit status, and its object for each endpoint."""
+    with serve(ZONE) as resolver:
+        done = subprocess.run(
+            [sys.executable, "-m", "smtplab", "server", *words, "--json", "--resolver", resolver],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "SSL_CERT_FILE": str(root / "ca.pem")},
+        )
+    told = {f"{t['host'].split('.lab')[0]}:{t['port']}": t for t in map(json.loads, done.stdout.splitlines())}
+    return {"status": done.returncode, "said": done.stderr, "told": told}
+
+
 def observe(root: Path, exim: bool) -> dict[str, object]:
     seen: dict[str, object] = {}
 
@@ -234,11 +255,29 @@ def observe(root: Path, exim: bool) -> dict[str, object]:
         return Endpoint(f"{host}.lab.example", port, protocol, starttls)
 
     relays = ["careless", "careful", *(["exim"] if exim else [])]
-    ask("healthy", [at(h, p) for h in relays for p in (25, 587, 465)] + [at("boxes", p) for p in (143, 993, 110, 995)])
+    sieve = [4190] if MANAGESIEVE.exists() else []
+    ends = [f"{h}.lab.example:{p}" for h in relays for p in (25, 465)]
+    ends += [f"boxes.lab.example:{p}" for p in (143, 993, 110, *sieve)]
+    seen["script"] = command(root, *ends, "--fail-on", "critical")
+    seen["script, strict"] = command(root, "boxes.lab.example:993", HOSTS["boxes"] + ":993", "--fail-on", "info")
+    seen["script, patient"] = command(root, *(f"{h}.lab.example:25" for h in relays), "--connections", "40")
+    ask(
+        "healthy",
+        [at(h, p) for h in relays for p in (25, 587, 465)] + [at("boxes", p) for p in (143, 993, 110, 995, *sieve)],
+    )
     ask("intrusive", [at(h, 25) for h in relays], intrusive=True)
     ask("intrusive boxes", [at("boxes", p) for p in (143, 110)], intrusive=True)
-    ask("signed in", [at("careful", 587), at("careful", 465), at("boxes", 993), at("boxes", 995), at("boxes", 143)], JO)
-    ask("wrong password", [at("careful", 587), at("boxes", 993), at("boxes", 110)], WRONG)
+    ask(
+        "signed in",
+        [at("careful", 587), at("careful", 465), at("boxes", 993), at("boxes", 995), at("boxes", 143)]
+        + [at("boxes", p) for p in sieve],
+        JO,
+    )
+    ask(
+        "wrong password",
+        [at("careful", 587), at("boxes", 993), at("boxes", 110), *(at("boxes", p) for p in sieve)],
+        WRONG,
+    )
     ask("stranger", [at(h, 25) for h in relays], STRANGER)
     ask("wrong mode", [at("careful", 465, "never"), at("careful", 25, "implicit"), at("boxes", 993, "never")])
     ask("wrong port", [at("careful", 26, protocol="smtp"), at("nobody", 25)])
@@ -260,7 +299,9 @@ def main() -> None:
     exim = os.environ.get("SMTPLAB_EXIM", "")
     try:
         authority = Authority()
-        authority.issue(*(f"{name}.lab.example" for name in HOSTS)).write(root)
+        # Good at the clock of these tests and at that of the command, which is the machine's.
+        begin, end = min(AT, datetime.now(UTC)) - 30 * DAY, max(AT, datetime.now(UTC)) + 60 * DAY
+        authority.issue(*(f"{name}.lab.example" for name in HOSTS), begin=begin, end=end).write(root)
         authority.pem(root / "ca.pem")
         (root / "key.pem").chmod(0o644)
         (root / "mail").mkdir()

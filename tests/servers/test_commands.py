@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from smtplab.case import Case
-from tests.net.certs import HOST, Authority
+from tests.net.certs import DAY, HOST, Authority
 from tests.net.scripted import SMTP, SMTP_INSIDE, Scripted, context, dialogue
 
 
@@ -59,6 +60,8 @@ BAD = [
     (["mx.example", "--starttls", "maybe"], "not one of auto, never, implicit"),
     (["192.0.2.1", "--intrusive"], "not listed as your own"),
     (["127.0.0.1:1", "--sender", "a\nb"], "no address"),
+    (["127.0.0.1:1", "--fail-on", "awful"], "no severity"),
+    (["127.0.0.1:1", "--resolver", "ns.example"], "no resolver"),
 ]
 
 
@@ -100,3 +103,34 @@ def test_a_case_adds_its_evidence(meridian: Path) -> None:
     assert done.returncode == 0
     assert "in this case:" in done.stdout
     assert "mx1.meridian.example" in done.stdout
+
+
+def test_findings_on_tls_stand_beside_those_of_the_session_and_decide_the_exit_status(tls: tuple[Path, Path]) -> None:
+    clear = SMTP | {"EHLO": SMTP_INSIDE["EHLO"].replace("250 8", "250-STARTTLS\r\n250 8")}
+    with Scripted(dialogue("220 hi\r\n", clear, SMTP_INSIDE), context(*tls)) as server:
+        endpoint = f"localhost:{server.port}:smtp"
+        told = json.loads(smtplab("server", endpoint, "--json").stdout)
+        status = {level: smtplab("server", endpoint, "--fail-on", level).returncode for level in ("critical", "high")}
+    found = {f["code"]: f["severity"] for f in told["findings"]}
+    assert "servers.auth.before_tls" in found
+    # The authority is of our own making: this machine knows nobody who signed the certificate.
+    assert "transport.certificate.chain_incomplete" in found
+    assert status == {"critical": 0, "high": 1}
+
+
+def test_an_address_is_not_asked_for_its_name(tmp_path: Path) -> None:
+    authority = Authority()
+    now = datetime.now(UTC)
+    chain = authority.issue(HOST, begin=now - DAY, end=now + 60 * DAY).write(tmp_path)
+    trust = {"SSL_CERT_FILE": str(authority.pem(tmp_path / "ca.pem"))}
+    with Scripted(dialogue("220 hi\r\n", SMTP, SMTP_INSIDE), context(*chain)) as server:
+        by_address = smtplab("server", f"127.0.0.1:{server.port}:smtp", "--json", **trust)
+        by_name = smtplab("server", f"localhost:{server.port}:smtp", "--json", **trust)
+    told, other = json.loads(by_address.stdout), json.loads(by_name.stdout)
+    codes = [{f["code"] for f in t["findings"] if "certificate" in f["code"]} for t in (told, other)]
+    assert codes == [{"transport.certificate.whose"}, {"transport.certificate.name"}]
+    assert [t["tls"]["certificate"]["covers_host"] for t in (told, other)] == [None, False]
+    assert told["tls"]["certificate"]["strict"] == "valid"
+    step = next(s for s in told["steps"] if s["phase"] == "certificate")
+    assert step["ok"] is True
+    assert "needs its name" in step["reply"]

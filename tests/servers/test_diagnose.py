@@ -200,8 +200,9 @@ def test_a_certificate_of_an_unknown_authority_fails_a_program(tls: tuple[tuple[
     assert made.causes[0].id == "certificate-chain"
 
 
-def test_421_is_no_failure() -> None:
-    made = run(dialogue("421 4.7.0 too many\r\n", {}))
+@pytest.mark.parametrize("starttls", ["auto", "implicit"])
+def test_421_is_no_failure(starttls: str) -> None:
+    made = run(dialogue("421 4.7.0 too many\r\n", {}), starttls=starttls)
     assert made.failed is None
     assert [f.code for f in made.findings] == ["servers.throttled"]
 

@@ -15,6 +15,8 @@ REPOSITORY = Path(__file__).parents[2]
 ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
 EXIM = os.environ.get("SMTPLAB_EXIM", "")
 
+MANAGESIEVE = Path("/usr/lib/dovecot/managesieve")
+
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 
 
@@ -31,6 +33,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def at(seen: dict[str, Any], question: str, endpoint: str) -> dict[str, Any]:
     if endpoint.startswith("exim") and not EXIM:
         pytest.skip("set SMTPLAB_EXIM to an unpacked exim4")
+    if endpoint == "boxes:4190" and not MANAGESIEVE.exists():
+        pytest.skip("Debian's dovecot-managesieved is not installed")
     return dict(seen[question][endpoint])
 
 
@@ -50,6 +54,7 @@ HEALTHY = [
     ("boxes:993", None, "AUTH=PLAIN"),
     ("boxes:110", "STLS", "SASL PLAIN LOGIN"),
     ("boxes:995", None, "SASL PLAIN LOGIN"),
+    ("boxes:4190", "STARTTLS", "SASL PLAIN LOGIN"),
 ]
 
 
@@ -123,7 +128,9 @@ def test_an_endpoint_gets_at_most_twelve_connections(seen: dict[str, Any]) -> No
     assert 1 <= seen["most connections"] <= 12
 
 
-@pytest.mark.parametrize("endpoint", ["careful:587", "careful:465", "boxes:993", "boxes:995", "boxes:143"])
+@pytest.mark.parametrize(
+    "endpoint", ["careful:587", "careful:465", "boxes:993", "boxes:995", "boxes:143", "boxes:4190"]
+)
 def test_the_right_password_signs_in(seen: dict[str, Any], endpoint: str) -> None:
     told = at(seen, "signed in", endpoint)
     assert failed(told) == "", told["steps"]
@@ -135,6 +142,7 @@ FAILURES = [
     ("wrong password", "careful:587", "auth", "auth-wrong", False),
     ("wrong password", "boxes:993", "auth", "auth-wrong", False),
     ("wrong password", "boxes:110", "auth", "auth-wrong", False),
+    ("wrong password", "boxes:4190", "auth", "auth-wrong", False),
     ("stranger", "careful:25", "rcpt", "relay-denied", False),
     ("stranger", "exim:25", "rcpt", "relay-denied", False),
     ("stranger", "careless:25", "", "", False),
@@ -181,3 +189,61 @@ def test_one_message_is_sent_stays_at_imap_and_goes_with_pop3(seen: dict[str, An
     assert "dot\n" not in told["text"].replace("a dot", "")
     assert told["replayed"] == told["text"]
     assert told["secret on tape"] is False
+
+
+SCRIPTED = [
+    # endpoint, versions accepted, the finding on the certificate; the groups as the notes have them, by other tools
+    ("careless:25", "1 1.1 1.2 1.3", {"transport.tls.legacy_relay", "transport.tls.no_post_quantum"}),
+    ("careful:465", "1 1.1 1.2 1.3", {"transport.tls.legacy", "transport.tls.no_post_quantum"}),
+    ("exim:25", "1 1.1 1.2 1.3", {"transport.tls.legacy_relay", "transport.tls.no_post_quantum"}),
+    ("boxes:143", "1.2 1.3", {"transport.tls.no_post_quantum"}),
+    ("boxes:993", "1.2 1.3", {"transport.tls.no_post_quantum"}),
+    ("boxes:110", "1.2 1.3", {"transport.tls.no_post_quantum"}),
+    ("boxes:4190", "1.2 1.3", {"transport.tls.no_post_quantum"}),
+]
+CONTRACT = {"host", "port", "protocol", "steps", "capabilities", "tls", "connections_used", "findings"}
+CURVES = {"secp256r1", "secp384r1", "secp521r1", "x25519", "x448"}
+
+
+def script(seen: dict[str, Any], question: str, endpoint: str) -> dict[str, Any]:
+    return at({question: seen[question]["told"]}, question, endpoint)
+
+
+@pytest.mark.parametrize(("endpoint", "versions", "findings"), SCRIPTED)
+def test_a_script_gets_every_key_of_the_contract_from_a_real_server(
+    seen: dict[str, Any], endpoint: str, versions: str, findings: set[str]
+) -> None:
+    told = script(seen, "script", endpoint)
+    assert told.keys() >= CONTRACT
+    assert all({"phase", "ok", "ms", "reply"} <= step.keys() for step in told["steps"])
+    assert {"versions", "ciphers", "groups", "negotiated", "certificate"} <= told["tls"].keys()
+    assert [v for v, accepted in told["tls"]["versions"].items() if accepted] == [f"TLSv{v}" for v in versions.split()]
+    assert told["tls"]["negotiated"] == {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "group": "x25519"}
+    assert told["tls"]["post_quantum"] is False
+    assert told["tls"]["certificate"]["openssl"] == told["tls"]["certificate"]["strict"] == "valid"
+    assert told["tls"]["certificate"]["covers_host"] is True
+    found = {f["code"] for f in told["findings"]}
+    assert findings | {"transport.certificate.ok"} == {c for c in found if c.startswith("transport.")}
+    assert any(c.startswith("servers.") for c in found)
+    assert told["connections_used"] <= 12
+
+
+def test_groups_within_the_budget_are_right_and_say_what_is_missing(seen: dict[str, Any]) -> None:
+    postfix = script(seen, "script", "careless:25")["tls"]["groups"]
+    assert (set(postfix["names"]), postfix["complete"]) == (CURVES, True)
+    dovecot = script(seen, "script", "boxes:993")["tls"]["groups"]
+    assert set(dovecot["names"]) > CURVES
+    assert (dovecot["complete"], dovecot["why"]) == (False, "budget")
+
+
+def test_gnutls_of_exim_shows_its_finite_fields(seen: dict[str, Any]) -> None:
+    groups = script(seen, "script, patient", "exim:25")["tls"]["groups"]
+    fields = {f"ffdhe{bits}" for bits in (2048, 3072, 4096)}
+    assert CURVES | fields <= set(groups["names"])
+    assert groups["complete"] is True
+
+
+def test_the_exit_status_follows_the_findings(seen: dict[str, Any]) -> None:
+    assert [seen[q]["status"] for q in ("script", "script, strict")] == [0, 1]
+    by_address = seen["script, strict"]["told"]["127.0.1.3:993"]
+    assert "transport.certificate.whose" in {f["code"] for f in by_address["findings"]}

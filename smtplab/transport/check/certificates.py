@@ -45,7 +45,8 @@ def _by_certificate(hosts: tuple[HostTls, ...]) -> list[list[HostTls]]:
 
 def _relay_only(host: HostTls, cert: Certificate) -> bool:
     """A bad certificate of an MX: without a policy it meets no client that verifies (RFC 7435), so it costs no mail."""
-    return host.mx and host.port == 25 and bool(host.verdict.code or not cert.covers(host.host))
+    fits = cert.covers(host.host) or cert.leaves_open(host.host)
+    return host.mx and host.port == 25 and bool(host.verdict.code or not fits)
 
 
 def _unasked(host: HostTls, cert: Certificate, pinned: bool, seen: tuple[str, ...], facts: dict[str, Any]) -> Finding:
@@ -81,6 +82,9 @@ def _validity(
         return Finding("transport.certificate.chain_incomplete", name, seen, **facts, issuer=cert.issuer)
     if verdict.code:
         return Finding("transport.certificate.invalid", name, seen, **facts)
+    if cert.leaves_open(name):
+        names = list(cert.names) or [cert.common_name or "no name"]
+        return Finding("transport.certificate.whose", name, seen, **facts, names=names)
     if not cert.names and covers([cert.common_name], name):
         return Finding("transport.certificate.common_name", name, seen, **facts)
     if not cert.covers(name):
