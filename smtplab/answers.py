@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_SECONDS = 2**32 - 1
+MAX_BYTES = 2**40
 
 
 def _number(value: object) -> bool:
@@ -21,6 +22,10 @@ def _number(value: object) -> bool:
 
 def _seconds(value: object) -> bool:
     return value is None or (type(value) is int and 0 <= value <= MAX_SECONDS)
+
+
+def _count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value <= MAX_BYTES)
 
 
 def _flag(value: object) -> bool:
@@ -45,7 +50,7 @@ def _status(value: object) -> bool:
 Shape = type | Callable[[object], bool] | list[Any] | Mapping[str, Any]
 """A type, a test, a list of one shape, or an object: a key that ends in "?" may be missing, others are let be."""
 _TLS: Shape = {"version": str, "cipher": str, "group": str, "chain": [_base64]}
-_STEP: Shape = {"phase": str, "sent": str, "reply": [str], "ms": _number}
+_STEP: Shape = {"phase": str, "sent": str, "reply": [str], "ms": _number, "bytes_out?": _count, "bytes_in?": _count}
 SHAPES: Mapping[str, Shape] = {
     "dns": {
         "rcode?": str, "records?": [str], "strings?": [[str]], "ttl?": _seconds, "negative_ttl?": _seconds,

@@ -17,7 +17,7 @@ import dns.reversename
 
 from smtplab.tape import Entry, Question, Tape
 
-_VOLATILE = frozenset({"ms", "ttl", "at", "time", "elapsed", "server_time"})
+_VOLATILE = frozenset({"ms", "ttl", "at", "time", "elapsed", "server_time", "bytes_in", "bytes_out"})
 _LONGEST = 120
 _MOST = 4
 NOT_ASKED = "not asked"

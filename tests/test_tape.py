@@ -121,6 +121,8 @@ WRONG = [
     ("session", "steps", [{}]),
     ("session", "steps", [{"phase": "greeting", "sent": "", "reply": "220", "ms": 1}]),
     ("session", "steps", [{"phase": "greeting", "sent": "", "reply": [], "ms": float("nan")}]),
+    ("session", "steps", [{"phase": "greeting", "sent": "", "reply": [], "ms": 1, "bytes_in": -1}]),
+    ("session", "steps", [{"phase": "greeting", "sent": "", "reply": [], "ms": 1, "bytes_out": "12"}]),
     ("session", "tls", {"version": "TLSv1.3"}),
     ("session", "tls", {"version": "", "cipher": "", "group": "", "chain": ["\u00e9"]}),
     ("tls", "accepted", None),

@@ -18,13 +18,17 @@ BUSY = b"421 "
 
 
 class Channel:
-    """Reads lines and writes bytes, in plain or through TLS; every wait is bounded."""
+    """Reads lines and writes bytes, in plain or through TLS; every wait is bounded.
+
+    `sent` and `received` count what went over the wire, TLS included.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.tls: SSL.Connection | None = None
         self.buffer = b""
         self.refusal = b""
+        self.sent = self.received = 0
 
     @classmethod
     async def connect(cls, address: str, port: int, timeout: float) -> Self:
@@ -51,7 +55,7 @@ class Channel:
     async def write(self, data: bytes, timeout: float) -> None:
         """Send bytes; raises TimeoutError or OSError."""
         if self.tls is None:
-            self.writer.write(data)
+            self._put(data)
         elif data:
             try:
                 self.tls.sendall(data)
@@ -127,14 +131,19 @@ class Channel:
         data = await self.reader.read(_CHUNK)
         if not data:
             raise EOFError
+        self.received += len(data)
         return data
+
+    def _put(self, data: bytes) -> None:
+        self.sent += len(data)
+        self.writer.write(data)
 
     def _flush(self) -> None:
         if self.tls is None:
             return
         while True:
             try:
-                self.writer.write(self.tls.bio_read(_CHUNK))
+                self._put(self.tls.bio_read(_CHUNK))
             except SSL.WantReadError:
                 return
 

@@ -52,13 +52,22 @@ class Step:
 
     `phase` is connect, greeting, capabilities, starttls, tls, capabilities-tls, auth, mail, rcpt, reset or quit;
     `sent` the command ("" where only the server speaks); `reply` its lines without line endings, cut at 1,000
-    characters.
+    characters. `bytes_out` and `bytes_in` count what was sent and received, within TLS what is inside it, in the phase
+    tls the handshake itself; None where a recording does not tell, or a count would give a password away.
     """
 
     phase: str
     sent: str
     reply: tuple[str, ...]
     ms: float
+    bytes_out: int | None = None
+    bytes_in: int | None = None
+
+    @classmethod
+    def parse(cls, raw: dict[str, Any]) -> Step:
+        """From the tape."""
+        reply = tuple(map(str, raw["reply"]))
+        return cls(raw["phase"], raw["sent"], reply, float(raw["ms"]), raw.get("bytes_out"), raw.get("bytes_in"))
 
     @property
     def code(self) -> int | None:
@@ -191,9 +200,7 @@ async def converse(
     if entry.value is None:
         return Transcript(host, address, port, protocol, implicit, why=entry.unknown or "")
     value = entry.value
-    steps = tuple(
-        Step(str(s["phase"]), str(s["sent"]), tuple(map(str, s["reply"])), float(s["ms"])) for s in value["steps"]
-    )
+    steps = tuple(map(Step.parse, value["steps"]))
     tls = TlsFacts.parse(value["tls"]) if value.get("tls") else None
     return Transcript(host, address, port, protocol, implicit, steps, tls, str(value.get("ended", "")))
 

@@ -16,7 +16,7 @@ from OpenSSL import SSL
 
 from smtplab.net import Unknown
 from smtplab.net.channel import Channel, reason
-from smtplab.net.errand import NO_ERRAND, Errand, run
+from smtplab.net.errand import NO_ERRAND, REMOVED, Errand, run
 
 MAX_LINE = 8_192
 MAX_LINES = 200
@@ -90,7 +90,7 @@ class Talk:
         except ConnectionRefusedError:
             # A closed port is an answer.
             return {"steps": [], "ended": "connection refused"}
-        self._note("connect", "", [], began)
+        self._note("connect", "", [], began, (0, 0))
         try:
             async with asyncio.timeout(self.timeout * (WHOLE - 1)):
                 await self._whole()
@@ -176,20 +176,24 @@ class Talk:
 
         A server that says in plain text that it is too busy has greeted, and told nothing of its TLS.
         """
-        began = time.monotonic()
+        began, line = time.monotonic(), self.channel
+        before = line.sent, line.received
         try:
-            self.tls = await self.channel.start_tls(self.host, self.timeout)
+            self.tls = await line.start_tls(self.host, self.timeout)
         finally:
-            busy = self.channel.refusal.decode("utf-8", "backslashreplace").splitlines()[:1]
-            self._note("greeting" if busy else "tls", "", [line[:1000] for line in busy], began)
+            cost = line.sent - before[0], line.received - before[1]
+            busy = line.refusal.decode("utf-8", "backslashreplace").splitlines()[:1]
+            self._note("greeting" if busy else "tls", "", [text[:1000] for text in busy], began, cost)
 
     async def ask(self, phase: str, line: str, shown: str = "") -> list[str]:
         """Send a command and read its reply; `shown` stands in the transcript where the command is secret."""
-        await self.channel.write(f"{line}\r\n".encode("utf-8", "replace"), self.timeout)
-        return await self._read(phase, shown or line, self.timeout)
+        data = f"{line}\r\n".encode("utf-8", "replace")
+        await self.channel.write(data, self.timeout)
+        # The length of a password is part of the secret.
+        return await self._read(phase, shown or line, self.timeout, None if REMOVED in shown else len(data))
 
-    async def _read(self, phase: str, sent: str, timeout: float) -> list[str]:
-        began = time.monotonic()
+    async def _read(self, phase: str, sent: str, timeout: float, size: int | None = 0) -> list[str]:
+        began, before = time.monotonic(), self.bytes
         lines: list[str] = []
         try:
             while not self._complete(phase, lines):
@@ -199,7 +203,7 @@ class Talk:
                     raise Flood(f"the server sent more than a reply may hold in phase {phase}")
                 lines.append(raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace")[:1000])
         finally:
-            self._note(phase, sent, lines, began)
+            self._note(phase, sent, lines, began, (size, self.bytes - before))
         return lines
 
     def _complete(self, phase: str, lines: list[str]) -> bool:
@@ -218,9 +222,11 @@ class Talk:
         many = phase.startswith(("capabilities", "retrieve")) and lines[0].startswith("+OK")
         return not many or lines[-1] == "."
 
-    def _note(self, phase: str, sent: str, reply: list[str], began: float) -> None:
+    def _note(self, phase: str, sent: str, reply: list[str], began: float, size: tuple[int | None, int]) -> None:
+        """`size` are the bytes sent (None: not told) and received; within TLS those inside it."""
         ms = round((time.monotonic() - began) * 1000, 1)
-        self.steps.append({"phase": phase, "sent": sent, "reply": reply, "ms": ms})
+        counts = {name: n for name, n in zip(("bytes_out", "bytes_in"), size, strict=True) if n is not None}
+        self.steps.append({"phase": phase, "sent": sent, "reply": reply, "ms": ms, **counts})
 
 
 class Flood(Exception):

@@ -136,9 +136,10 @@ class ServerEvidence:
         return pd.DataFrame([astuple(p) for p in self.probes], columns=columns)
 
     def times(self) -> pd.DataFrame:
-        """A row a phase: host, port, phase, ms."""
-        rows = [(s.host, s.port, t.phase, t.ms) for s in self.sessions for t in s.steps]
-        return pd.DataFrame(rows, columns=["host", "port", "phase", "ms"])
+        """A row a phase: host, port, phase, ms, and the bytes sent and received."""
+        rows = [(s.host, s.port, t.phase, t.ms, t.bytes_out, t.bytes_in) for s in self.sessions for t in s.steps]
+        made = pd.DataFrame(rows, columns=["host", "port", "phase", "ms", "sent", "received"])
+        return made.astype({"sent": "Int64", "received": "Int64"})
 
 
 def _state(session: Transcript) -> str:

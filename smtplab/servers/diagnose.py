@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -121,9 +121,10 @@ class Diagnosis:
         return Findings(found)
 
     def frame(self) -> pd.DataFrame:
-        """A row a step: step, result, ms, reply."""
-        rows = [(s.phase, s.word, s.ms, s.reply) for s in self.steps]
-        return pd.DataFrame(rows, columns=["step", "result", "ms", "reply"])
+        """A row a step: step, result, ms, bytes sent and received, reply."""
+        rows = [(s.phase, s.word, s.ms, s.bytes_out, s.bytes_in, s.reply) for s in self.steps]
+        made = pd.DataFrame(rows, columns=["step", "result", "ms", "sent", "received", "reply"])
+        return made.astype({"sent": "Int64", "received": "Int64"})
 
     def likely(self) -> pd.DataFrame:
         """A row a cause, likeliest first: cause, confirmed, tell apart, what to do, who."""
@@ -251,7 +252,7 @@ def as_dict(made: Diagnosis) -> dict[str, Any]:
         "port": made.endpoint.port,
         "protocol": PORTS[made.endpoint.like][0],
         "address": session.address if session else None,
-        "steps": [{"phase": s.phase, "ok": s.ok, "ms": s.ms, "reply": s.reply} for s in made.steps],
+        "steps": [asdict(s) for s in made.steps],
         "causes": [c.as_dict() for c in made.causes],
         "capabilities": {**told, "extensions": extensions.as_dict() if extensions else None},
         "probes": [{"what": p.what, "variant": p.variant, "verdict": p.verdict} for p in made.probes],

@@ -16,12 +16,17 @@ _NO_ROUTE = ("unreachable", "No route to host")
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `ok` None where nothing is known of it; `reply` what the server said, or what happened instead."""
+    """One step: `ok` None where nothing is known of it; `reply` what the server said, or what happened instead.
+
+    Bytes are None where nothing was sent or received that could be counted.
+    """
 
     phase: str
     ok: bool | None
     ms: float = 0.0
     reply: str = ""
+    bytes_out: int | None = None
+    bytes_in: int | None = None
 
     @property
     def word(self) -> str:
@@ -51,7 +56,8 @@ def _said(session: Transcript) -> Iterator[Step]:
             continue
         phase = "port" if exchange.phase == "connect" else exchange.phase
         ended = session.ended if exchange is last else ""
-        yield Step(phase, _fine(session, exchange, ended), exchange.ms, ended or _reply(session, exchange))
+        size = exchange.bytes_out, exchange.bytes_in
+        yield Step(phase, _fine(session, exchange, ended), exchange.ms, ended or _reply(session, exchange), *size)
 
 
 def _reply(session: Transcript, exchange: Exchange) -> str:

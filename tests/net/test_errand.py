@@ -56,6 +56,8 @@ def test_an_errand_signs_in_and_names_an_envelope_and_sends_no_message(tls: tupl
     with Scripted(dialogue("220 hi\r\n", SMTP, MAIL), context(*tls)) as server:
         heard = talk(server, ME)
     assert phases(heard) == ["auth", "auth", "mail", "rcpt", "reset", "quit"]
+    # How long a password is would be told by the length of what carries it.
+    assert [s.bytes_out for s in heard.steps if s.phase == "auth"] == [len("AUTH PLAIN\r\n"), None]
     assert server.lines[0].heard[3:] == [
         "AUTH PLAIN", PLAIN, "MAIL FROM:<jo@test.example>", "RCPT TO:<an@test.example>", "RSET", "QUIT",
     ]  # fmt: skip

@@ -77,6 +77,33 @@ def test_capabilities_are_read_before_and_after_starttls(like: int, tls: tuple[P
     assert all(s.ms >= 0 for s in heard.steps)
 
 
+def test_bytes_are_counted_by_phase(tls: tuple[Path, Path]) -> None:
+    with listen(dialogue("220 hi\r\n", SMTP, SMTP_INSIDE), tls=tls) as server:
+        heard = session(server.port)
+    told = {s.phase: (s.bytes_out, s.bytes_in) for s in heard.steps}
+    hello = len("EHLO probe.smtplab.invalid\r\n")
+    out, into = told.pop("tls")
+    assert told == {
+        "connect": (0, 0),
+        "greeting": (0, len("220 hi\r\n")),
+        "capabilities": (hello, len(SMTP["EHLO"])),
+        "starttls": (len("STARTTLS\r\n"), len("220 go\r\n")),
+        "capabilities-tls": (hello, len(SMTP_INSIDE["EHLO"])),
+        "quit": (len("QUIT\r\n"), len("221 bye\r\n")),
+    }
+    # A hello and a chain of two certificates: hundreds of bytes, and no megabyte.
+    assert heard.tls is not None
+    assert out is not None
+    assert into is not None
+    assert 200 < out < 5_000
+    assert sum(map(len, heard.tls.chain)) < into < 10_000
+
+
+def test_a_recording_without_counts_has_none() -> None:
+    said = {"phase": "greeting", "sent": "", "reply": ["220 hi"], "ms": 1.0}
+    assert (Step.parse(said).bytes_out, Step.parse(said).bytes_in) == (None, None)
+
+
 @pytest.mark.parametrize(("like", "of"), [(465, 25), (993, 143), (995, 110)])
 def test_implicit_tls_comes_before_the_greeting(like: int, of: int, tls: tuple[Path, Path]) -> None:
     greeting, _, inside, _, after = POLITE[of]

@@ -36,7 +36,7 @@ def test_one_object_an_endpoint_as_the_contract_says(tls: tuple[Path, Path]) -> 
     contract = {"host", "port", "protocol", "steps", "capabilities", "tls", "connections_used", "findings"}
     assert contract <= first.keys()
     assert (first["host"], first["protocol"]) == ("localhost", "smtp")
-    assert {"phase", "ok", "ms", "reply"} == first["steps"][0].keys()
+    assert {"phase", "ok", "ms", "reply", "bytes_out", "bytes_in"} == first["steps"][0].keys()
     assert {"versions", "ciphers", "groups", "negotiated", "certificate"} <= first["tls"].keys()
     assert first["tls"]["certificate"]["names"] == [HOST]
     assert all(first["capabilities"][when] for when in ("before", "after"))

@@ -119,7 +119,7 @@ def test_all_steps_of_a_healthy_server(tls: tuple[tuple[Path, Path], Path]) -> N
     told = json.loads(json.dumps(as_dict(made)))
     assert {"host", "port", "protocol", "steps", "capabilities", "connections_used", "findings"} <= told.keys()
     assert told["capabilities"]["extensions"]["size"] == 1000
-    assert set(told["steps"][0]) == {"phase", "ok", "ms", "reply"}
+    assert set(told["steps"][0]) == {"phase", "ok", "ms", "reply", "bytes_out", "bytes_in"}
 
 
 async def silent(line: Line) -> None:
