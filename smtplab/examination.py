@@ -22,12 +22,14 @@ from smtplab import (
     reports,
     servers,
     sources,
+    submitters,
     transport,
 )
 from smtplab.case import Case
 from smtplab.causes import Cause, Causes
 from smtplab.findings import Findings
 from smtplab.messages import SignatureEvidence
+from smtplab.submitters import Submitters
 from smtplab.tables import Inventory
 
 
@@ -99,6 +101,11 @@ class Examination:
         return transport.collect(self.case, self.inventory)
 
     @cached_property
+    def submitters(self) -> Submitters:
+        """Who handed in mail by the logs, beside who may by the configuration."""
+        return submitters.gather(self.servers, self.logs.messages, self.logs.connections)
+
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
         """The table outcomes: logs and provider events, then losses that only bounces tell of."""
         known = self.logs.outcomes
@@ -115,6 +122,7 @@ class Examination:
             authentication.check(self.authentication)
             + names.check(self.names)
             + servers.check(self.servers)
+            + submitters.check(self.submitters)
             + transport.check(self.transport)
             + logs.check(self.logs)
             + bounces.check(self.bounces)

@@ -16,7 +16,7 @@ FLOORS: tuple[set[str], ...] = (
     {"case", "replies", "providers", "names", "mail"},
     AREAS,
     {"inventory", "sources", "differences"},
-    {"causes", "domains", "examination"},
+    {"causes", "domains", "submitters", "examination"},
     {"portfolio", "comparison"},
     {"cli", "publish", "lab"},
 )
