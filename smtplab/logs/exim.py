@@ -31,18 +31,20 @@ _LONGEST = 2_000
 
 
 def events(text: str, base: dict[str, Any]) -> Sequence[Event] | None:
-    """Events of a line without its stamp; `base` holds time, host, mta and pid. None where no rule understands it."""
-    cut = 23 if text[23:24] == " " and text[18:19] == "-" else 16
-    if text[cut : cut + 1] != " " or text[6:7] != "-" or not _ID.fullmatch(text, 0, cut):
-        return exim_smtp.events(text, base)
-    flag = text[cut + 1 : cut + 3]
-    base = {**base, "queue_id": text[:cut]}
-    if text[cut + 3 : cut + 4] == " " and (read := _FLAGS.get(flag)):
+    """Events of a line without its stamp; `base` holds time, host, mta and pid. None where no rule understands it.
+
+    `base` becomes part of what is returned.
+    """
+    cut = 23 if text[18:19] == "-" else 16
+    # Most lines are told by their flag alone: no pattern is tried before.
+    read = _FLAGS.get(text[cut : cut + 4])
+    if read and text[6:7] == "-":
+        base["queue_id"] = text[:cut]
         return read(text[cut + 4 :], base)
-    rest = text[cut + 1 :]
-    if rest.startswith("Completed"):
-        return ({**base, "kind": "removed"},)
-    return exim_smtp.events(rest, base)
+    if text[cut : cut + 1] != " " or not _ID.fullmatch(text, 0, cut):
+        return exim_smtp.events(text, base)
+    base["queue_id"] = text[:cut]
+    return exim_smtp.events(text[cut + 1 :], base)
 
 
 def unknown(text: str) -> str:
@@ -70,8 +72,7 @@ def _seconds(text: str | None) -> float | None:
 
 def _address(text: str) -> tuple[str, str]:
     """The first address and the rest, which starts with a blank; a quoted local part may hold blanks."""
-    at = text.find('"@', 1, 320) if text.startswith('"') else 0
-    at = text.find(" ", max(at, 0))
+    at = text.find(" ") if text[:1] != '"' else text.find(" ", max(text.find('"@', 1, 320), 0))
     return (text, "") if at < 0 else (text[:at], text[at:])
 
 
@@ -79,28 +80,24 @@ def _arrival(text: str, base: dict[str, Any]) -> list[Event]:
     sender, rest = _address(text)
     at = rest.rfind(" for ")
     recipients = len(rest[at + 5 :].split()) if at >= 0 and '"' not in rest[at:] else None
-    size = _value(rest, " S=")
+    # Message-ID and subject are the sender's words.
+    known = rest.partition(" id=")[0].partition(' T="')[0]
+    size = _value(known, " S=")
     message = {**base, "kind": "message", "sender": "" if sender == "<>" else sender[:320]}
     if size and size.isdecimal() and len(size) < 16:
         message["size"] = int(size)
     if recipients:
         message["recipients"] = recipients
     made: list[Event] = [message]
-    if host := _HOST.search(rest):
-        method, _, user = (_value(rest[: host.start()], " A=") or _value(rest[host.end() :], " A=") or "").partition(
-            ":"
-        )
+    if host := _HOST.search(known):
         client = {**base, "kind": "client", "service": "exim", "client_host": host[1], "helo": host[2] or host[1]}
-        cipher = _value(rest, " X=")
-        made.append(
-            {
-                **client,
-                "client_ip": ip(host[3]),
-                "auth_method": method or None,
-                "sasl_user": user[:320] or None,
-                "tls_version": tls(cipher.partition(":")[0]) if cipher else None,
-            }
-        )
+        client["client_ip"] = ip(host[3])
+        if cipher := _value(known, " X="):
+            client["tls_version"] = tls(cipher.partition(":")[0])
+        if signed := _value(known, " A="):
+            client["auth_method"], _, user = signed.partition(":")
+            client["sasl_user"] = user[:320] or None
+        made.append(client)
     if (found := _value(rest, " id=")) is not None:
         made.append({**base, "kind": "message_id", "message_id": found.strip("<>")[:998]})
     return made
@@ -118,8 +115,9 @@ def _recipient(text: str) -> tuple[str, str]:
 
 
 def _attempt(text: str, base: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    recipient, rest = _recipient(text)
-    row = {**base, "kind": "delivery", "recipient": recipient}
+    row = base
+    row["kind"] = "delivery"
+    row["recipient"], rest = _recipient(text)
     if host := _HOST.search(rest):
         row["relay_host"], row["relay_ip"] = host[1] or host[2], ip(host[3])
         if host[4]:
@@ -147,7 +145,8 @@ def _delivered(text: str, base: dict[str, Any]) -> list[Event]:
         after = reply[reply.rfind('"') :]
     else:
         after = rest
-    row["delay"], row["delay_transmission"] = _seconds(_value(after, " QT=")), _seconds(_value(after, " DT="))
+    if "T=" in after:
+        row["delay"], row["delay_transmission"] = _seconds(_value(after, " QT=")), _seconds(_value(after, " DT="))
     if signed := _value(rest, " DKIM="):
         row["dkim_domain"], _, selector = signed.partition(":")
         row["dkim_selector"] = selector or None
@@ -177,11 +176,12 @@ def _failed(text: str, base: dict[str, Any]) -> list[Event]:
 
 
 _FLAGS: dict[str, Callable[[str, dict[str, Any]], Sequence[Event]]] = {
-    "<=": _arrival,
-    "=>": _delivered,
-    "->": _delivered,
-    ">>": _delivered,
-    "*>": lambda text, base: (),
-    "==": _deferred,
-    "**": _failed,
+    " <= ": _arrival,
+    " => ": _delivered,
+    " -> ": _delivered,
+    " >> ": _delivered,
+    " *> ": lambda text, base: (),
+    " Com": lambda text, base: ({**base, "kind": "removed"},),
+    " == ": _deferred,
+    " ** ": _failed,
 }

@@ -6,6 +6,7 @@ Reply codes: RFC 5321 section 4.2, RFC 3463.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 _CODE = re.compile(r"([245]\d\d)(?:[ -](?:([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?|$)")
@@ -24,12 +25,14 @@ def shape(text: str) -> str:
     return _DIGITS.sub("#", text[:200])[:80]
 
 
+@lru_cache(4096)
 def ip(text: str | None) -> str | None:
     """An IP address without its "IPv6:" tag or IPv4-mapped prefix; None for anything else."""
     found = _ADDRESS.fullmatch(text or "")
     return found[1] if found and ("." in found[1] or ":" in found[1]) else None
 
 
+@lru_cache(256)
 def tls(version: str) -> str:
     """A TLS version in OpenSSL's spelling: "TLSv1.2" for "TLS1.2", "TLS1_2" or "TLSv1.2"."""
     bare = version.replace("_", ".").upper().removeprefix("TLS").lstrip("V ")

@@ -35,27 +35,28 @@ def looks(head: Sequence[str]) -> bool:
 def events(lines: Iterator[tuple[int, str]], setting: Setting) -> Iterator[tuple[int, Event] | Unknown]:
     """Events of every line; headers below a refusal are passed over."""
     zone = ZoneInfo(setting.zone)
-    last, time = "", datetime.min.replace(tzinfo=UTC)
+    last, time, pid = "\n", datetime.min.replace(tzinfo=UTC), None
     for number, line in lines:
-        stamp = _STAMP.match(line)
-        if not stamp:
-            if line.strip() and not _MORE.match(line):
-                yield Unknown(number, exim.unknown(line))
-            continue
-        written = line[: stamp.start(1) - 2] if stamp[1] else stamp[0].rstrip()
-        if written != last:
+        # A busy server writes many lines in one second: the same stamp is not read again.
+        if not line.startswith(last) or line[len(last) : len(last) + 1] in "+-[.":
+            stamp = _STAMP.match(line)
+            if not stamp:
+                if line.strip() and not _MORE.match(line):
+                    yield Unknown(number, exim.unknown(line))
+                continue
             try:
-                time = _time(written, zone)
+                time = _time(line[: stamp.start(1) - 2] if stamp[1] else stamp[0].rstrip(), zone)
             except (ValueError, OverflowError):
                 yield Unknown(number, exim.unknown(line))
                 continue
-            last = written
+            last, pid = stamp[0], stamp[1]
         base: dict[str, Any] = {"time": time, "host": setting.host, "mta": NAME}
-        if stamp[1]:
-            base["pid"] = stamp[1]
-        found = exim.events(line[stamp.end() :], base)
+        if pid:
+            base["pid"] = pid
+        text = line[len(last) :]
+        found = exim.events(text, base)
         if found is None:
-            yield Unknown(number, exim.unknown(line[stamp.end() :]))
+            yield Unknown(number, exim.unknown(text))
         else:
             for event in found:
                 yield number, event
