@@ -15,7 +15,7 @@ from smtplab.logs.lines import Stamps
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 SETTING = Setting("maillog", "UTC", AS_OF, "mx.example")
-_SPLIT = re.compile(r"(?:<mail\.\w+> \S+ )?([^\s\[:(]+)(?:\[(\d+)\])?(?=[:(])")
+_SPLIT = re.compile(r"([^\s\[:(]+)(?:\[(\d+)\])?(?=[:(])")
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,14 @@ def events(line: str) -> list[Event] | None:
         )
     split = Stamps("UTC", AS_OF).split(line)
     assert split, line
-    program = _SPLIT.match(split[2])
+    time, host, rest = split
+    if host.startswith("<"):
+        # Some syslog servers write facility and severity before the host.
+        host, _, rest = rest.partition(" ")
+    program = _SPLIT.match(rest)
     assert program, line
     daemon = daemons.recognise(program[1])
     assert daemon, line
-    text = split[2][program.end() :].removeprefix(":").strip()
-    made = daemon.events(Line(1, split[0], split[1], program[1], program[2] or "", text))
+    text = rest[program.end() :].removeprefix(":").strip()
+    made = daemon.events(Line(1, time, host, program[1], program[2] or "", text))
     return None if made is None else list(made)
