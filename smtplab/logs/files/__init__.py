@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smtplab.logs.event import FileFormat
-from smtplab.logs.files import dovecot, exim
+from smtplab.logs.files import dovecot, exim, kumomta, mailgun, postmark, sendgrid, ses, sparkpost
 
-ALL: tuple[FileFormat, ...] = (exim, dovecot)
+ALL: tuple[FileFormat, ...] = (exim, dovecot, kumomta, ses, sparkpost, postmark, mailgun, sendgrid)
 """In the order in which they are asked."""
 
 
