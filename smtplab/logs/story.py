@@ -44,6 +44,11 @@ def duration(seconds: float) -> str:
     return " ".join(said[:2]) or "0 s"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 network, 2 networks."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _line(m: Any) -> str:
     names = f"{_sender(m.sender)} to {m.recipients or 'nobody yet'}"
     return f"{m.number:>3}  {m.time:%Y-%m-%d %H:%M:%S}  {m.outcome:<10}  {names}"
@@ -67,9 +72,8 @@ def _story(m: Any, steps: pd.DataFrame) -> Iterator[str]:
         yield f"  {step.time:%H:%M:%S}  {step.host}: {_said(step)}"
         yield from (f"{'':12}{part}" for part in wrap(str(step.detail), _WIDTH) or [])
         if again:
-            times = f"{again:,} more time{'' if again == 1 else 's'}"
             span = duration((last - step.time).total_seconds())
-            yield f"{'':12}the same {times} until {last:%Y-%m-%d %H:%M:%S}, over {span}"
+            yield f"{'':12}the same {counted(again, 'more time')} until {last:%Y-%m-%d %H:%M:%S}, over {span}"
 
 
 def _runs(steps: pd.DataFrame) -> Iterator[tuple[Any, int, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from smtplab.logs.read import LogEvidence
-from smtplab.logs.story import told
+from smtplab.logs.story import counted, told
 from smtplab.markup import escape
 
 LISTED = 50
@@ -158,7 +158,7 @@ def _arrivals(queued: pd.DataFrame) -> Iterator[dict[str, Any]]:
         client = "" if pd.isna(m.client_ip) else f"from {_or(m.client_host, 'unknown')} [{m.client_ip}]"
         account = "" if pd.isna(m.sasl_user) else f"signed in as {m.sasl_user}"
         size = "" if pd.isna(m.size) else f"{m.size:,} bytes"
-        many = "" if pd.isna(m.recipients) else f"{m.recipients:,} recipient{'' if m.recipients == 1 else 's'}"
+        many = "" if pd.isna(m.recipients) else counted(m.recipients, "recipient")
         yield {**_base(m), "step": "arrived", "rank": 0, "detail": _joined(client, account, size, many)}
 
 
