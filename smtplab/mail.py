@@ -9,7 +9,7 @@ import email
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
@@ -33,6 +33,13 @@ _QUOTED_FROM = re.compile(rb"^>(>*From )", re.M)
 _HEADER = re.compile(rb"(>?From |[!-9;-~]{1,80}[ \t]{0,4}:)")
 _PLAIN = re.compile(r"(?:[\w\s.=?!'+*/-]*|\"[^\"\\\\]*\"\s*)<([^\s<>()\",;:]+)>|([^\s<>()\",;:]+)")
 """One address, with or without a name: what nearly all header fields hold; the rest is for the library."""
+_SIMPLE = re.compile(r"<?([\w+=./!#$%&*?^{|}~-]{1,64})@([A-Za-z0-9.-]{0,250}[A-Za-z0-9])>?", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE = re.compile(
+    rf"(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) ([+-])([01]\d[0-5]\d)"
+    r"(?: \([^()]{0,40}\))?"
+)
+"""A date as nearly all mail has it; the rest is for the library."""
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r\x1b"))
 _SKIP = {".DS_Store", "dovecot-uidlist", "dovecot-keywords", "subscriptions", "maildirsize", "maildirfolder"}
 
@@ -266,6 +273,8 @@ def headers(message: Fields, name: str) -> list[str]:
 def decoded(value: Any) -> str:
     """A header value as one line of text."""
     raw = str(value)[: MAX_HEADER * 4]
+    if "=?" not in raw and raw.isascii():
+        return " ".join(raw.split())[:MAX_HEADER]
     try:
         pieces = decode_header(raw) if "=?" in raw else [(raw, None)]
     except (HeaderParseError, ValueError, TypeError):
@@ -301,7 +310,11 @@ def address(raw: str | None) -> str | None:
     """One address in its plain form: no brackets, domain in lower case; None if it is none."""
     if not raw:
         return None
-    found = raw.strip().strip("<>'\"").removeprefix("mailto:").strip().strip("<>")
+    if plain := _SIMPLE.fullmatch(raw):
+        return f"{plain[1]}@{plain[2].lower()}"
+    found = raw.strip().strip("<>").rstrip("'\"").removeprefix("mailto:").strip().strip("<>")
+    # A quoted local part (RFC 5321 section 4.1.2) keeps its quotes.
+    found = found if '"@' in found else found.lstrip("'\"<")
     local, at, domain = found.rpartition("@")
     domain = domain.strip().rstrip(".").lower()
     if not (at and local and domain) or len(found) > 320 or re.search(r"[\s<>,;:\\\"()\[\]]", domain):
@@ -323,6 +336,13 @@ def date(message: Fields, name: str = "Date") -> datetime | None:
 def moment(value: str) -> datetime | None:
     """An RFC 5322 date in UTC, or None."""
     try:
+        if plain := _DATE.fullmatch(value):
+            day, month, year, hour, minute, second, sign, zone = plain.groups()
+            clock = (int(hour), int(minute), int(second))
+            when = datetime(int(year), _MONTHS.index(month) + 1, int(day), *clock, tzinfo=UTC)
+            ahead = timedelta(hours=int(zone[:2]), minutes=int(zone[2:]))
+            when = when - ahead if sign == "+" else when + ahead
+            return when if 1990 <= when.year <= 2100 else None
         when = parsedate_to_datetime(value)
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):

@@ -121,7 +121,8 @@ def blocks(text: str) -> Iterator[dict[str, str]]:
 
 
 def _decoded(block: dict[str, str]) -> dict[str, str]:
-    return {k: plain for k, v in block.items() if (plain := mail.decoded(v))}
+    # An encoded word has no meaning within an address (RFC 2047 section 5).
+    return {k: plain for k, v in block.items() if (plain := v.strip() if k.endswith("-recipient") else mail.decoded(v))}
 
 
 def _recipient(block: dict[str, str]) -> Recipient:
@@ -130,6 +131,9 @@ def _recipient(block: dict[str, str]) -> Recipient:
     status = found[1] if found else None
     diagnostic = typed(block.get("diagnostic-code"))
     final, original = address(block.get("final-recipient")), address(block.get("original-recipient"))
+    if original and (typed(block.get("final-recipient")) or "").startswith("@"):
+        # A source route leads to the name that the mailbox has inside.
+        final = original
     return Recipient(
         kind=KINDS.get(action or "") or by_class(status, diagnostic),
         address=final or original or address(block.get("x-actual-recipient")),

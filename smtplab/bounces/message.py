@@ -10,6 +10,8 @@ import binascii
 import re
 from functools import cached_property
 
+from smtplab import mail
+
 MAX_PARTS = 200
 MAX_DEPTH = 12
 STRAY_LINES = 5
@@ -38,6 +40,7 @@ class Part:
         self.body = data[size + 1 :] if data[size : size + 1] == b"\n" else data[size:]
         self.depth = depth
         self.default = default
+        self._firsts: dict[str, str] = {}
 
     @cached_property
     def fields(self) -> dict[str, list[bytes]]:
@@ -51,6 +54,17 @@ class Part:
         """All values of a field as text, still folded and encoded; None without any. What module mail asks for."""
         raw = self.fields.get(name.lower())
         return [as_text(value) for value in raw] if raw else None
+
+    def first(self, name: str) -> str:
+        """A field's first value, unfolded and decoded, "" without it; kept."""
+        if name not in self._firsts:
+            self._firsts[name] = mail.header(self, name) or ""
+        return self._firsts[name]
+
+    @cached_property
+    def authors(self) -> list[str]:
+        """The addresses of From."""
+        return mail.addresses(self, "From")
 
     def has(self, name: str) -> bool:
         """Whether there is such a field."""

@@ -18,7 +18,7 @@ from smtplab.case import Case
 from smtplab.errors import SourceError
 from smtplab.tables import conform
 
-KINDS = ("bounce", "delay", "complaint", "auto-reply", "success", "none")
+KINDS = ("bounce", "delay", "complaint", "auto-reply", "disposition", "success", "none")
 _MESSAGES = {
     "file": "str", "number": "Int64", "line": "Int64", "time": "datetime64[us, UTC]", "kind": "str", "why": "str",
     "author": "str", "subject": "str", "recipients": "Int64",

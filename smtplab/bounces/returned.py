@@ -13,14 +13,6 @@ from smtplab.bounces.message import EMBEDDED, Part
 from smtplab.bounces.message import read as read_message
 from smtplab.names.received import greetings
 
-_COPY = re.compile(
-    r"(?im)^(-{2,} ?(below this line|this is a copy|included is a copy|original message|your message|"
-    r"the header|message header|returned message|forwarded message|unsent message).{0,80}"
-    r"|.{0,40}(copy of (the|your) message|original message (headers )?follows|text of your message).{0,60})$"
-)
-_FIRST = re.compile(
-    r"(?m)^(Return-Path|Received|From|Date|Message-ID|DKIM-Signature|Subject|To|X-[A-Za-z-]{1,40}):", re.I
-)
 _IP = re.compile(r"\[(?:IPv6:)?([0-9a-fA-F.:]{3,45})\]")
 _BRACKETED_HOST = re.compile(r"\bhost \S{1,255}?\[[0-9a-fA-F.:]{3,45}\]")
 _CAMPAIGN = ("X-Campaign", "X-Campaign-Id", "X-CampaignID", "X-Mailing-Id")
@@ -56,21 +48,17 @@ class Returned:
         return next(iter(mine or self.signatures), (None, None))
 
 
-def read(parts: list[Part], copy: str) -> Returned | None:
-    """The returned message: a part of its own, or the copy at the end of the notice's text."""
+def read(parts: list[Part]) -> Returned | None:
+    """The returned message that is a part of its own."""
     for part in parts[1:]:
         if part.kind in EMBEDDED and part.parts:
             return of(part.parts[0])
-    return of(read_message(copy.encode())) if copy else None
+    return None
 
 
-def split(text: str) -> tuple[str, str]:
-    """A notice's own words, and the copy of the message below them ("" without one)."""
-    found = _COPY.search(text)
-    if not found:
-        return text, ""
-    start = _FIRST.search(text, found.end())
-    return text[: found.start()], text[start.start() :] if start else ""
+def copied(copy: str) -> Returned | None:
+    """The returned message from its copy in a text."""
+    return of(read_message(copy.encode("utf-8", "replace"))) if copy else None
 
 
 def of(message: Part) -> Returned:

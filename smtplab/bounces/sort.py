@@ -1,21 +1,26 @@
-"""What one message of a bounce mailbox is, and why: bounce, complaint, auto-reply, delay, success or none."""
+"""What one message of a bounce mailbox is, and why: bounce, complaint, auto-reply, delay, receipt, success or none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from smtplab import mail, providers, replies
-from smtplab.bounces import arf, autoreply, dsn, returned, text
-from smtplab.bounces.dsn import Recipient
-from smtplab.bounces.message import EMBEDDED, Part, outside
+from smtplab.bounces import arf, autoreply, dsn, formats, forward, recognisers, returned, signs
+from smtplab.bounces.dsn import Recipient, Status
+from smtplab.bounces.letter import Letter
+from smtplab.bounces.message import Part, as_text, outside
 from smtplab.bounces.message import read as read_message
+from smtplab.bounces.recognisers import notification
 from smtplab.bounces.returned import Returned
 
+MAX_WORDS = 2_000
+MAX_MARKS = 4_000
 _WORST = ("bounce", "delay", "success")
 _FIXED = {"complaint": "feedback", "auto-reply": "vacation", "success": "delivered"}
+_SES = Status((), agent="amazon-ses")
+_RECEIPTS = ("message/disposition-notification", "message/global-disposition-notification")
 
 
 @dataclass(frozen=True)
@@ -31,115 +36,167 @@ class Sorted:
     returned: Returned | None
 
 
+@dataclass(frozen=True)
+class _Answer:
+    kind: str
+    why: str
+    rows: list[dict[str, Any]]
+    returned: Returned | None
+    vague: bool = False
+    """A report whose own words name no recipient."""
+
+
 def sort(data: bytes) -> Sorted:
-    """Judge one message; whatever it holds, the answer is one of the six kinds."""
+    """Judge one message; whatever it holds, the answer is one of the kinds.
+
+    A bounce that somebody forwarded, attached or below his words, is judged as that bounce. A reply that quotes one,
+    and a digest that carries one, are none.
+    """
     message = read_message(data)
-    parts = outside(message)
-    notice, copy = returned.split(_notice(parts))
-    back = returned.read(parts, copy)
-    if feedback := arf.read(parts):
-        kind, why, rows = _complaint(feedback, back)
-    elif (status := dsn.read(parts)) and status.recipients:
-        kind, why, rows = _report(message, status, notice, back)
-    elif answer := autoreply.why(message):
-        kind, why, rows = "auto-reply", answer, [_row("auto-reply", back, recipient=_author(message))]
-    elif any(p.kind == "message/disposition-notification" for p in parts):
-        kind, why, rows = "none", "a read receipt (RFC 8098)", []
-    elif text.looks_like_report(message, parts) and (found := text.read(message, notice)):
-        kind, why, rows = _prose(message, found, status, back)
-    else:
-        kind, why, rows = "none", "no report, complaint or auto-reply is recognised", []
+    answer = _judge(message)
+    if answer is None or answer.vague:
+        answer = _forwarded(message) or answer or _none(message)
     time = mail.date(message)
-    author, subject = _author(message), mail.header(message, "Subject")
-    rows = rows or [_row(kind, back, recipient=None, diagnostic=why)]
-    return Sorted(kind, why, time, author, subject, tuple({"time": time, **r} for r in rows), back)
+    author, subject = _author(message), message.first("Subject") or None
+    rows = answer.rows or [_row(answer.kind, answer.returned, recipient=None, diagnostic=answer.why)]
+    rows = [{"time": time, **r} for r in rows]
+    return Sorted(answer.kind, answer.why, time, author, subject, tuple(rows), answer.returned)
+
+
+def _forwarded(message: Part) -> _Answer | None:
+    for inner in forward.within(message):
+        found = _judge(inner)
+        if found and found.kind != "auto-reply" and not found.vague:
+            return replace(found, why=f"{found.why}, forwarded")
+    return None
+
+
+def _none(message: Part) -> _Answer:
+    why = autoreply.doubt(message) or "no report, complaint or auto-reply is recognised"
+    return _Answer("none", why, [], None)
+
+
+def _judge(message: Part) -> _Answer | None:
+    """What a message is by itself; None for one that is no report."""
+    letter = Letter(message, outside(message))
+    if feedback := arf.read(letter):
+        return _complaint(feedback, letter.back)
+    status = dsn.read(letter.parts)
+    if status and any(r.address for r in status.recipients):
+        return _report(letter, status)
+    if any(p.kind in _RECEIPTS for p in letter.parts):
+        return _receipt(letter)
+    if event := notification.event_of(letter.text):
+        return _notified(letter, event)
+    if signs.is_report(message, letter.words) and (found := _prose(letter, status)):
+        return found
+    if answer := autoreply.why(message, letter.words):
+        return _Answer("auto-reply", answer, [_row("auto-reply", letter.back, recipient=_author(message))], letter.back)
+    return None
 
 
 def _author(message: Part) -> str | None:
-    return next(iter(mail.addresses(message, "From")), None)
+    return next(iter(message.authors), None)
 
 
-def _notice(parts: list[Part]) -> str:
-    """The text that a person reads: the first text part outside the returned message."""
-    for part in parts:
-        if part.kind in EMBEDDED:
-            break
-        if part.kind == "text/plain":
-            return part.text
-    html = next((p for p in parts if p.kind == "text/html"), None)
-    return _strip(html.text) if html is not None else ""
-
-
-def _strip(html: str) -> str:
-    """HTML as rough text; tags become line ends."""
-    made, at = [], 0
-    while (start := html.find("<", at)) >= 0:
-        made.append(html[at:start])
-        # An address in angle brackets is text that someone forgot to escape.
-        end = html.find(">", start)
-        at = end + 1 if end >= 0 else len(html)
-        made.append("\n")
-    made.append(html[at:])
-    plain = "".join(made).replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&")
-    return "\n".join(" ".join(line.split()) for line in plain.split("\n"))
-
-
-def _complaint(feedback: arf.Feedback, back: Returned | None) -> tuple[str, str, list[dict[str, Any]]]:
+def _complaint(feedback: arf.Feedback, back: Returned | None) -> _Answer:
     other = arf.NO_COMPLAINT.get(feedback.type)
     kind = "none" if other else "complaint"
-    named = feedback.recipients or (back.recipients[:1] if back else ()) or (None,)
     rows = [
         _row(
             kind,
             back,
+            reason="feedback",
             recipient=address,
             sender=feedback.sender or (back.sender if back else None),
             feedback_type=feedback.type,
             source_ip=feedback.source_ip,
             agent=feedback.agent,
+            rule=feedback.rule,
             diagnostic=other,
         )
-        for address in named
+        for address in feedback.recipients or (None,)
     ]
-    return kind, other or f"a feedback report (RFC 5965) of type {feedback.type}", rows
+    derived = "; its recipient is taken from the returned message" if feedback.derived else ""
+    return _Answer(kind, (other or f"{feedback.form} of type {feedback.type}") + derived, rows, back)
 
 
-def _report(
-    message: Part, status: dsn.Status, notice: str, back: Returned | None
-) -> tuple[str, str, list[dict[str, Any]]]:
-    said = {r.address: r for r in text.read(message, notice)} if _needs_text(status.recipients) else {}
+def _receipt(letter: Letter) -> _Answer:
+    """A disposition notification: what somebody's program did with a message that arrived."""
+    block = next((b for p in letter.parts if p.kind in _RECEIPTS for b in dsn.blocks(p.text)), {})
+    disposition = block.get("disposition", "").partition(";")[2].strip() or None
+    who = dsn.address(block.get("final-recipient")) or _author(letter.message)
+    row = _row(
+        "disposition",
+        letter.back,
+        recipient=who,
+        original_recipient=dsn.address(block.get("original-recipient")),
+        diagnostic=disposition,
+        agent=block.get("reporting-ua"),
+    )
+    why = f"a disposition notification (RFC 8098): {disposition or 'no disposition'}"
+    return _Answer("disposition", why, [row], letter.back)
+
+
+def _report(letter: Letter, status: Status) -> _Answer:
+    said: dict[str | None, Recipient] = {}
+    if any(not r.diagnostic for r in status.recipients):
+        _, found = recognisers.read(letter, "bounce")
+        said = {a: r for r in found for a in (r.address, r.original)}
     rows = []
     for recipient in status.recipients:
-        words = recipient.diagnostic
-        if not words and (told := said.get(recipient.address)):
-            words = told.diagnostic
-        rows.append(_judged(message, recipient, words or notice[:2_000], status, back))
+        told = said.get(recipient.address)
+        words = recipient.diagnostic or (told.diagnostic if told else None) or _plain(letter.words)
+        rows.append(_judged(letter, replace(recipient, diagnostic=words or None), status))
     kind = min((r.kind for r in status.recipients), key=_WORST.index)
-    return kind, "a delivery status notification (RFC 3464)", rows
+    return _Answer(kind, "a delivery status notification (RFC 3464)", rows, letter.back)
 
 
-def _needs_text(recipients: Iterable[Recipient]) -> bool:
-    return any(not r.diagnostic for r in recipients)
+def _notified(letter: Letter, event: dict[str, Any]) -> _Answer | None:
+    """An event that a sending service mails as JSON."""
+    if found := notification.read(letter, "bounce"):
+        return _Answer("bounce", "a notification of Amazon SES", [_judged(letter, r, _SES) for r in found], letter.back)
+    if (said := notification.complaint(event)) is None:
+        return None
+    rows = [_row("complaint", letter.back, recipient=a, feedback_type=said[0], agent=_SES.agent) for a in said[1]]
+    return _Answer("complaint", "a notification of Amazon SES", rows, letter.back)
 
 
-def _prose(
-    message: Part, found: list[Recipient], status: dsn.Status | None, back: Returned | None
-) -> tuple[str, str, list[dict[str, Any]]]:
-    about = status or dsn.Status((), agent="postfix" if _is_postfix(message) else "text")
-    rows = [_judged(message, r, r.diagnostic or "", about, back) for r in found]
-    return found[0].kind, "a report in prose, without RFC 3464 parts", rows
+def _prose(letter: Letter, status: Status | None) -> _Answer | None:
+    """A report whose recipients stand in its text, or nowhere but in the message that came back."""
+    kind = signs.kind(letter.words)
+    _, found = recognisers.read(letter, kind)
+    vague = not found
+    why = "a report in prose, without RFC 3464 parts"
+    if not found:
+        named = letter.echoed or list(letter.back.recipients if letter.back else ())
+        named = named if len(named) == 1 else []
+        if not named and not signs.is_certain(letter.message):
+            return None
+        why += "; its recipient is taken from the returned message" if named else "; it names no recipient"
+        words = _plain(letter.words) or None
+        found = [Recipient(kind, a, diagnostic=words) for a in named or [None]]  # type: ignore[list-item]
+    if status and status.recipients:
+        # The status part is there and lacks only the address.
+        one = status.recipients[0]
+        found = [replace(r, kind=one.kind, action=one.action, status=one.status or r.status) for r in found]
+        why = "a delivery status notification (RFC 3464) that names no address"
+    rows = [_judged(letter, r, status or Status((), agent="text")) for r in found]
+    return _Answer(found[0].kind, why, rows, letter.back, vague)
 
 
-def _is_postfix(message: Part) -> bool:
-    return "(Postfix)" in " ".join(mail.headers(message, "Received")[:3])
+def _plain(words: str) -> str:
+    return " ".join(words[: MAX_WORDS * 2].split())[:MAX_WORDS]
 
 
-def _judged(
-    message: Part, recipient: Recipient, words: str, status: dsn.Status, back: Returned | None
-) -> dict[str, Any]:
+def _judged(letter: Letter, recipient: Recipient, status: Status) -> dict[str, Any]:
+    message, back = letter.message, letter.back
     domain = mail.domain_of(recipient.address) or ""
     reply = replies.classify(
-        words, recipient.smtp_code, recipient.status, providers.provider(domain, recipient.remote_mta or "")
+        recipient.diagnostic or "",
+        recipient.smtp_code,
+        recipient.status,
+        providers.provider(domain, recipient.remote_mta or ""),
     )
     failed = recipient.kind in ("bounce", "delay")
     return _row(
@@ -157,10 +214,21 @@ def _judged(
         permanent=reply.permanent if failed else None,
         rule=reply.rule if failed else None,
         diagnostic=recipient.diagnostic,
-        agent=status.agent,
+        agent=_agent(letter, status),
         queue_id=status.queue_id,
         source_ip=returned.source_ip(message, recipient.diagnostic, status.reporting_mta),
     )
+
+
+def _agent(letter: Letter, status: Status) -> str:
+    if status.agent not in ("rfc3464", "text"):
+        return status.agent
+    message = letter.message
+    # The head of the body holds the words of a status report; decoding all of it would cost more than the rest.
+    words = as_text(message.body[:MAX_MARKS]) if status.agent == "rfc3464" else letter.words
+    if known := formats.agent(words, f"{message.first('From')} {message.first('Subject')}"):
+        return known
+    return "postfix" if "(Postfix)" in " ".join(message.get_all("Received") or ()) else status.agent
 
 
 def _row(kind: str, back: Returned | None, **known: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pandas as pd
 
@@ -58,6 +59,7 @@ def _addresses(text: str) -> Iterator[str]:
             continue
 
 
+@lru_cache(maxsize=50_000)
 def _name(text: str) -> str:
     """A host name in its plain form, also one that exists only inside; "" for an address and for nonsense."""
     if _LABEL.fullmatch(text):

@@ -93,6 +93,9 @@ WARNING = (
     "THIS IS A WARNING MESSAGE ONLY. Delivery has not yet been delivered; will be retried.\n\n"
     "<one@x.example>: connect to mx.x.example[203.0.113.9]:25: Connection timed out\n"
 )
+ALERT = (
+    "From: watch@b.example\nTo: a@b.example\nSubject: disk 81 % used\nAuto-Submitted: auto-replied\n\nhost db2, /var\n"
+)
 RECEIPT = (
     'From: a@b.example\nSubject: Read: hi\nContent-Type: multipart/report; report-type=disposition-notification; boundary="B"\n\n'
     "--B\nContent-Type: text/plain\n\nread\n--B\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822;a@b.example\n\n--B--\n"
@@ -118,12 +121,12 @@ RECEIPT = (
         (complaint("not-spam"), "none", ["reader@yahoo.com"]),
         (complaint("auth-failure"), "none", ["reader@yahoo.com"]),
         (AWAY, "auto-reply", ["anna@goodpost.example"]),
-        (AWAY.replace("Automatic reply: ", "").replace("In-Reply-To", "X-Nothing"), "none", []),
+        (ALERT, "none", []),
         (LETTER, "none", []),
-        (RECEIPT, "none", []),
+        (RECEIPT, "disposition", ["a@b.example"]),
     ],
 )
-def test_each_message_is_one_of_six_kinds(tmp_path: Path, text: str, kind: str, recipients: list[str]) -> None:
+def test_each_message_is_one_of_seven_kinds(tmp_path: Path, text: str, kind: str, recipients: list[str]) -> None:
     found = read(tmp_path, text)
     assert found.messages["kind"].tolist() == [kind]
     assert found.messages["why"].str.len().gt(10).all()

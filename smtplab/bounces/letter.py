@@ -1,0 +1,142 @@
+"""A report in prose as the recognisers see it: its words by lines, and whose addresses are no recipients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from smtplab import mail
+from smtplab.bounces import notice, returned
+from smtplab.bounces.dsn import Recipient
+from smtplab.bounces.message import Part
+from smtplab.bounces.returned import Returned
+
+MAX_LINES = 2_000
+MAX_LINE = 1_000
+MAX_WORDS = 2_000
+DAEMON = re.compile(r"(?i)^(?:mailer-?daemon|post_?master|mdaemon|mail-?daemon|mailerdaemon)@")
+LOCAL = r"(?:[^\s<>()\[\]\"',;:@\\]{1,64}|\"[^\"\s]{1,64}\")"
+DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
+ADDRESS = rf"{LOCAL}@{DOMAIN}"
+REPLY = re.compile(r"(?:^|[\s:(\[>])[45]\d\d(?:[ -]|$)|[45]\.\d{1,3}\.\d{1,3}\b")
+_ECHO = re.compile(
+    r"^[ \t>*|-]{0,10}\[?(from|to|cc|bcc|subject|sent|date|sent date|message-id|messageid|reply-to|sender|"
+    r"received on|"
+    r"von|an|betreff|gesendet|datum|de|à|a|objet|envoyé|para|asunto|enviado|da|oggetto|inviato|data|assunto|"
+    r"onderwerp|aan|van|verzonden|od|do|temat|от|кому|тема|дата|差出人|宛先|件名|日時|送信者|送信日時|发件人|收件人|主题)"
+    r"[ \t]{0,8}[:：][ \t]*(.*)$",
+    re.I,
+)
+_SUBJECTS = {
+    "subject",
+    "betreff",
+    "objet",
+    "asunto",
+    "oggetto",
+    "assunto",
+    "onderwerp",
+    "temat",
+    "тема",
+    "件名",
+    "主题",
+}
+_TOS = {"to", "an", "à", "a", "para", "aan", "do", "кому", "宛先", "收件人"}
+_SPAN = 8
+_TYPE = re.compile(r"(?i)^(?:smtp|rfc-?822|mailto|dda)[:=;]")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message and its parts; words, copy and returned message are looked for when somebody asks."""
+
+    message: Part
+    parts: list[Part]
+
+    @cached_property
+    def text(self) -> str:
+        """All that a person reads."""
+        return notice.words(self.parts) or notice.preamble(self.message)
+
+    @cached_property
+    def _halves(self) -> tuple[str, str]:
+        return notice.split(self.text)
+
+    @property
+    def words(self) -> str:
+        """The text above the copy of the message."""
+        return self._halves[0]
+
+    @property
+    def copy(self) -> str:
+        """The copy of the message within the text, "" without one."""
+        return self._halves[1]
+
+    @cached_property
+    def back(self) -> Returned | None:
+        """The message that came back: a part of its own, or the copy within the text."""
+        return returned.read(self.parts) or returned.copied(self.copy)
+
+    @cached_property
+    def _split(self) -> tuple[list[str], list[str]]:
+        """Lines without those that repeat the header of the returned message, and those taken out."""
+        lines = [line[:MAX_LINE].rstrip() for line in self.words.split("\n", MAX_LINES)[:MAX_LINES]]
+        labels = [(at, m[1].lower(), m[2]) for at, line in enumerate(lines) if (m := _ECHO.match(line))]
+        about = [at for at, label, _ in labels if label in _SUBJECTS]
+        taken = {at for at, _, _ in labels if any(abs(at - other) <= _SPAN for other in about)}
+        tos = [value for at, label, value in labels if at in taken and label in _TOS]
+        return ["" if at in taken else line for at, line in enumerate(lines)], tos
+
+    @property
+    def lines(self) -> list[str]:
+        """The words by lines."""
+        return self._split[0]
+
+    @property
+    def echoed(self) -> list[str]:
+        """The recipients that a repeated header names."""
+        found = [a for value in self._split[1] for raw in re.findall(ADDRESS, value) if (a := mail.address(raw))]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def ours(self) -> frozenset[str]:
+        """Addresses of who reports and of whom the report was sent to."""
+        named = [
+            a for n in ("From", "To", "Reply-To", "Delivered-To", "Return-Path") for a in addresses(self.message, n)
+        ]
+        return frozenset(a.lower() for a in named)
+
+    def names(self, address: str) -> bool:
+        """Whether an address that a report merely mentions can be a recipient that failed."""
+        return address.lower() not in self.ours and not DAEMON.match(address)
+
+    def may_fail(self, address: str) -> bool:
+        """Whether an address that a report singles out can be a recipient: not whom the report comes from."""
+        return not DAEMON.match(address) and address.lower() not in self._reporter
+
+    @cached_property
+    def _reporter(self) -> frozenset[str]:
+        return frozenset(a.lower() for a in addresses(self.message, "From"))
+
+
+def addresses(message: Part, name: str) -> list[str]:
+    """The addresses of a header field."""
+    return mail.addresses(message, name)
+
+
+def address(raw: str) -> str | None:
+    """An address as prose writes it, without what belongs to the sentence around it."""
+    plain = _TYPE.sub("", raw.strip().strip("<>[](){}|*'`,;").rstrip(".:!?"))
+    return mail.address(plain)
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """One way in which reports name recipients: `example` is a text from which it takes lost@example.net."""
+
+    name: str
+    looks_for: str
+    example: str
+    read: Callable[[Letter, str], list[Recipient]]
+    """Recipients of a letter; the second argument is the kind that the letter as a whole tells of."""

@@ -1,0 +1,117 @@
+"""The words of a report that a person reads, apart from the copy of the message below them (RFC 3462 section 2)."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+
+import re2
+
+from smtplab.bounces.message import EMBEDDED, MAX_TEXT, Part, as_text
+
+MAX_LINES = 2_000
+_COPY = re2.compile(
+    r"(?im)^[ \t>]{0,6}(?:"
+    r"[-=*._~]{2,}[^\n]{0,50}(?:message|mail|header|body|text|copy|nachricht|kopie|mensaje|messaggio|"
+    r"copie|сообщен|bericht|原|元の|メール|邮件)[^\n]{0,70}"
+    r"|[^\n]{0,60}\b(?:cop(?:y|ie|ia)|originale?|headers?|returned|unsent|undelivered|"
+    r"rejected|bounced|"
+    r"text of|body of|ursprüngliche|kopie|d'origine|исходн)\b[^\n]{0,60}"
+    r"(?:follows?|below|attached|enclosed|included|line|mail|message|folgt|nachricht|[:：])[ .]{0,3}"
+    r"|[^\n]{0,40}(?:附件中的内容|原信件|送信メッセージ|元のメール|オリジナル)[^\n]{0,40})[ \t]*$",
+)
+"""A line that announces the copy; only what a header block follows is one."""
+_HEADER_LINE = re.compile(
+    r"^[ \t>|]{0,8}(?:Return-Path|Received|From|Date|Message-ID|DKIM-Signature|Subject|To|MIME-Version|Content-Type|"
+    r"X-[A-Za-z-]{1,40}|Delivered-To|Reply-To|Sender|ARC-Seal|ARC-Message-Signature)[ \t]*:",
+    re.M | re.I,
+)
+_BLOCK = re.compile(r"^[ \t>|]{0,8}(?:Received|Return-Path|DKIM-Signature)[ \t]*: [^\n]*$", re.M | re.I)
+_GAP = re.compile(r"(?:\n[ \t>|]*(?:[^\n:]{0,120}:?)?){1,5}?\n(?=[ \t>|]{0,8}[A-Za-z-]{2,40}[ \t]*:)")
+_SIGNS = ("Subject:", "SUBJECT:", "subject:", "Received:", "From:", "FROM:", "Return-Path:")
+_LEAST = 3
+"""Header lines near each other that make a block."""
+_INLINE = ("b", "i", "u", "a", "span", "font", "strong", "em", "code", "tt", "small", "big", "sub", "sup", "wbr")
+_HIDDEN = ("style", "script", "title")
+
+
+def words(parts: Iterable[Part]) -> str:
+    """The text of a report: its text parts before the returned message; HTML only where there is nothing plain."""
+    plain: list[str] = []
+    rich = ""
+    size = 0
+    for part in parts:
+        if part.kind in EMBEDDED and part.depth:
+            # Some gateways put their words behind the message.
+            continue
+        if part.kind == "text/plain" or (part.kind.startswith("text/x-") and not plain):
+            text = part.text
+            if plain and _is_copy(text):
+                continue
+            plain.append(text)
+            size += len(text)
+        elif part.kind == "text/html" and not rich:
+            rich = strip(part.text)
+        if size > MAX_TEXT:
+            break
+    told = "\n\n".join(plain)
+    return told if told.strip() else rich
+
+
+def preamble(message: Part) -> str:
+    """What stands before the first part of a multipart, where broken senders put their words."""
+    return as_text(message.preamble[:MAX_TEXT]) if message.kind.startswith("multipart/") else ""
+
+
+def _is_copy(text: str) -> bool:
+    head = text.lstrip()[:2_000]
+    return bool(_HEADER_LINE.match(head)) and len(_HEADER_LINE.findall(head)) >= 3
+
+
+def split(text: str) -> tuple[str, str]:
+    """A notice's own words, and the copy of the message below them ("" without one)."""
+    if not any(name in text for name in _SIGNS):
+        return text, ""
+    for found in _COPY.finditer(text):
+        # Some repeat a few headers in their own words.
+        gap = None if "you sent with" in found[0] else _GAP.match(text, found.end())
+        if gap and len(_HEADER_LINE.findall(text, gap.end(), gap.end() + 3_000)) >= _LEAST - 1:
+            return text[: found.start()], _unindented(text[gap.end() :])
+    # Without an announcement a header block that no report would write itself is the copy.
+    for found in _BLOCK.finditer(text) if any(name in text for name in _SIGNS[3:]) else ():
+        if len(_HEADER_LINE.findall(text, found.start(), found.start() + 4_000)) >= _LEAST:
+            return text[: found.start()], _unindented(text[found.start() :])
+    return text, ""
+
+
+def _unindented(copy: str) -> str:
+    """A copy as a message, where its writer shifted or quoted every line."""
+    lead = copy[: len(copy) - len(copy.lstrip(" \t>|"))]
+    if not lead:
+        return copy
+    return "\n".join(line.removeprefix(lead) for line in copy.split("\n"))
+
+
+def strip(text: str) -> str:
+    """HTML as rough text: tags that break a line do, others vanish, and what no reader sees is left out."""
+    made: list[str] = []
+    at, low = 0, text.lower()
+    while (start := text.find("<", at)) >= 0:
+        made.append(text[at:start])
+        end = text.find(">", start)
+        inner = text[start + 1 : end] if end >= 0 else text[start + 1 :]
+        name = inner[:12].lstrip("/").split(" ", 1)[0].split("\n", 1)[0].rstrip("/").lower()
+        at = end + 1 if end >= 0 else len(text)
+        if "@" in inner and " " not in inner.strip() and len(inner) < 330:
+            # An address in angle brackets is text that someone forgot to escape.
+            made.append(f"<{inner}>")
+        elif name in _HIDDEN and not inner.startswith("/"):
+            close = low.find(f"</{name}", at)
+            at = close if close >= 0 else at
+        elif name not in _INLINE:
+            made.append("\n")
+    made.append(text[at:])
+    plain = html.unescape("".join(made)).replace("\xa0", " ")
+    lines = (" ".join(line.split()) for line in plain.split("\n")[: MAX_LINES * 5])
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))

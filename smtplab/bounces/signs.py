@@ -1,0 +1,86 @@
+"""Is a message a server's report at all, and does it tell of a failure or of a delay?
+
+No single sign decides: people quote bounces, newsletters speak of delivery. Signs of a machine are weighed against
+signs of a person or a list.
+"""
+
+from __future__ import annotations
+
+import re
+
+from smtplab.bounces import vocabulary
+from smtplab.bounces.letter import DAEMON, REPLY
+from smtplab.bounces.message import Part
+
+ENOUGH = 3
+MAX_WORDS = 4_000
+QUOTED = 3
+"""Quoted lines that make a quotation."""
+_PROGRAM = re.compile(r"(?i)this is|i'm|your|the ")
+
+
+def is_report(message: Part, words: str) -> bool:
+    """Whether a message is a server's report: enough signs of a machine, few of a person or a list."""
+    return weight(message, words) >= ENOUGH
+
+
+def is_certain(message: Part) -> bool:
+    """Whether form or header alone say that a message is a report."""
+    return _formal(message) or (_is_daemon(message) and vocabulary.has("subject", message.first("Subject")))
+
+
+def weight(message: Part, words: str) -> int:
+    """Signs for a report less those against it."""
+    subject = message.first("Subject")
+    of_subject = vocabulary.found(subject, "subject", "robot", "replying")
+    of_text = vocabulary.found(words[:MAX_WORDS], "said", "quoting")
+    null, daemon, formal = _null_sender(message), _is_daemon(message), _formal(message)
+    total = 4 * formal + (4 if daemon else 3 * vocabulary.has("from", message.first("From"))) + 2 * null
+    total += 2 * ("subject" in of_subject) + ("robot" in of_subject) + ("said" in of_text)
+    total += bool(REPLY.search(words[:MAX_WORDS])) + _submitted(message)
+    if not ("said" in of_text or "subject" in of_subject or formal):
+        total -= 2
+    return total - _against(message, words, null or daemon, of_subject | of_text)
+
+
+def _against(message: Part, words: str, machine: bool, found: set[str]) -> int:
+    """Signs of a person or a list; the address that takes the bounces of a list may be a list itself."""
+    lists = message.has("List-Unsubscribe") or message.has("List-Post")
+    # Some servers answer in the thread of what they return.
+    threaded = (message.has("In-Reply-To") or message.has("References")) and not machine
+    quoted = words.startswith(">") + words.count("\n>", 0, MAX_WORDS) >= QUOTED
+    total = (2 if machine else 3) * ("replying" in found) + (1 if machine else 3) * bool(lists) + threaded
+    return total + 3 * ("quoting" in found) + 2 * quoted + 2 * _greets(words[:400])
+
+
+def _formal(message: Part) -> bool:
+    return message.has("X-Failed-Recipients") or message.parameter("report-type").lower() == "delivery-status"
+
+
+def _is_daemon(message: Part) -> bool:
+    return "mailer-daemon" in message.first("From").lower() or any(DAEMON.match(a) for a in message.authors)
+
+
+def _null_sender(message: Part) -> bool:
+    raw = message.first("Return-Path").strip().lower()
+    return raw == "<>" or raw.startswith(("<mailer-daemon", "mailer-daemon", "<postmaster@", "<double-bounce"))
+
+
+def _submitted(message: Part) -> bool:
+    return message.first("Auto-Submitted").lower().startswith("auto-")
+
+
+def answers(subject: str) -> bool:
+    """Whether a subject carries the mark of an answer or a forward."""
+    return vocabulary.has("replying", subject)
+
+
+def _greets(words: str) -> bool:
+    """A greeting as a line of its own; programs that say hello go on in the line."""
+    found = vocabulary.pattern("greeting").search(words) if words else None
+    return found is not None and not _PROGRAM.search(found[0])
+
+
+def kind(words: str) -> str:
+    """Whether a report in prose tells of a delay or of a failure."""
+    return "delay" if vocabulary.found(words, "delay", "gave_up") == {"delay"} else "bounce"
