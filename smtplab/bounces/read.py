@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from smtplab import mail
+from smtplab import mail, replies
 from smtplab.bounces.sort import sort
 from smtplab.case import Case
 from smtplab.errors import SourceError
@@ -72,8 +72,8 @@ def read_paths(paths: Iterable[Path], *, domains: tuple[str, ...] = ()) -> Bounc
 def _rules() -> str:
     """What besides the files decides the tables."""
     data = resources.files("smtplab") / "data"
-    texts = [(data / name).read_bytes() for name in ("reply_rules.toml", "providers.toml", "tables.toml")]
-    return hashlib.sha256(b"".join([*texts, repr((_MESSAGES, _RETURNED)).encode()])).hexdigest()
+    texts = [(data / name).read_bytes() for name in ("providers.toml", "tables.toml")]
+    return hashlib.sha256(b"".join([*texts, replies.fingerprint(), repr((_MESSAGES, _RETURNED)).encode()])).hexdigest()
 
 
 def _read(sources: Iterable[tuple[Path, str]]) -> dict[str, pd.DataFrame]:

@@ -112,7 +112,7 @@ def explain(
     """
     # A command line that is no UTF-8 arrives as surrogates.
     text = " ".join(text[:LONGEST].encode("utf-8", "replace").decode().split())
-    reply = _classified(text, provider)
+    reply = replies.classify(text, provider=provider or None)
     seen = 0
     if outcomes is not None and reply.reason != "undefined" and "reason" in outcomes:
         seen = int((outcomes["reason"] == reply.reason).sum())
@@ -137,15 +137,6 @@ def explain(
     nothing = "No rule knows this text."
     advice = "Paste the line with the server's own reply (a code such as 550 5.7.1), or run smtplab server HOST:PORT."
     return Explanation(text, nothing, "unknown", advice, "", "", "", reply, related, seen)
-
-
-def _classified(text: str, provider: str) -> Reply:
-    """The reply; a code that nobody else uses, such as 5.7.515, names its provider."""
-    reply = replies.classify(text, provider=provider or None)
-    if reply.rule or provider:
-        return reply
-    named = (replies.classify(text, provider=name) for name in sorted({r.provider for r in replies.rules()} - {""}))
-    return next((found for found in named if found.rule), reply)
 
 
 def _explained_by(reason: str, findings: Iterable[Finding]) -> Findings:

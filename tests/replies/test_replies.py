@@ -30,7 +30,7 @@ CASES = [
     ("550 5.7.1 SPF check failed", "x.example", "authfailure", "text-authentication"),
     ("554 5.7.1 blocked using zen.spamhaus.org", "x.example", "blocked", "text-listed"),
     ("450 4.7.1 Client host rejected: cannot find your hostname", "x.example", "requireptr", "text-ptr"),
-    ("552 5.3.4 Message too big", "x.example", "mesgtoobig", "iana-x.2.3"),
+    ("552 5.3.4 Message too big", "x.example", "mesgtoobig", "text-too-big"),
     ("4.4.7 expired", "x.example", "expired", "iana-x.4.7"),
     ("550 5.7.1 refused", "x.example", "policyviolation", "iana-x.7.1"),
     ("complete nonsense", "x.example", "undefined", ""),

@@ -1,0 +1,59 @@
+"""How far an answer can be trusted: the share of right answers that was measured with such evidence.
+
+The figures are data/replies_confidence.toml, made by benchmarks/reliability.py on replies of program families that the
+figures were not taken from.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import pandas as pd
+
+
+class Evidence(StrEnum):
+    """What an answer rests on."""
+
+    PROVIDER_TEXT = "provider and text"
+    PROVIDER_CODE = "provider and code"
+    TEXT = "text"
+    CODE = "code"
+    STRAY_TEXT = "text outside of the reply"
+    GENERIC_CODE = "code that says little"
+    SMTP_CODE = "reply code alone"
+    NONE = "nothing"
+
+    @property
+    def is_text(self) -> bool:
+        """The words decided, not a code."""
+        return self in (Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT)
+
+
+@cache
+def measured() -> Mapping[str, Any]:
+    """The table as it was made, with the command and the date."""
+    return tomllib.loads((resources.files("smtplab") / "data" / "replies_confidence.toml").read_text("utf-8"))
+
+
+@cache
+def of(evidence: Evidence, conflict: bool, contested: bool) -> float:
+    """The confidence (0 to 1) of an answer; `contested`: another rule would give another reason."""
+    if evidence is Evidence.NONE:
+        return 0.0
+    table = measured()["confidence"]
+    return float(table[key(evidence, conflict, contested)])
+
+
+def key(evidence: Evidence, conflict: bool, contested: bool) -> str:
+    """The row of the table."""
+    return f"{evidence}, contradicted" if conflict else f"{evidence}, contested" if contested else str(evidence)
+
+
+def reliability() -> pd.DataFrame:
+    """Stated against observed: a row a bin of confidence, with stated and observed (shares) and n (replies)."""
+    return pd.DataFrame(measured()["bin"], columns=["stated", "observed", "n"])

@@ -1,0 +1,63 @@
+"""Which patterns are in a text: all at once by an RE2 set, or one by one in plain Python; the answer is the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from smtplab.replies.rules import GAP, literals, marks, rules
+
+Finder = Callable[[str], list[int]]
+"""From a text in lower case to the ascending numbers of the patterns that may be in it."""
+
+
+@cache
+def patterns() -> tuple[str, ...]:
+    """The pattern of each rule in order ("" for a rule without one), then of each mark."""
+    return tuple(r.text for r in rules()) + tuple(m.text for m in marks())
+
+
+@cache
+def compiled(number: int) -> re.Pattern[str]:
+    """One pattern, for the place where it matches. Patterns are bounded (tested), so `re` is quick enough for one."""
+    return re.compile(patterns()[number])
+
+
+def probe(pattern: str) -> str:
+    """What stands for a pattern in the set: a few patterns with gaps would slow the whole set a hundredfold."""
+    return "|".join(map(re.escape, literals(pattern))) if GAP.search(pattern) else pattern
+
+
+@cache
+def finder() -> Finder:
+    """The fastest that this machine has."""
+    try:
+        import re2
+    except ImportError:
+        return plain()
+    found = re2.Set.SearchSet()
+    numbers = [n for n, pattern in enumerate(patterns()) if pattern]
+    for number in numbers:
+        found.Add(probe(patterns()[number]))
+    found.Compile()
+    return _confirmed(lambda text: sorted(numbers[i] for i in found.Match(text)))
+
+
+def plain() -> Finder:
+    """Without RE2: a plain text that must be there first, then the pattern."""
+    known = [(n, literals(p), compiled(n).search) for n, p in enumerate(patterns()) if p]
+
+    def find(text: str) -> list[int]:
+        return [n for n, plain, search in known if (not plain or any(p in text for p in plain)) and search(text)]
+
+    return find
+
+
+def _confirmed(find: Finder) -> Finder:
+    wide: Sequence[bool] = [bool(GAP.search(p)) for p in patterns()]
+
+    def sure(text: str) -> list[int]:
+        return [n for n in find(text) if not wide[n] or compiled(n).search(text)]
+
+    return sure

@@ -1,0 +1,220 @@
+"""From a reply to its meaning: a provider's text, a provider's code, then anybody's text, then IANA's code (RFC 5248)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from smtplab import providers
+from smtplab.replies import confidence
+from smtplab.replies.confidence import Evidence
+from smtplab.replies.engine import compiled, finder
+from smtplab.replies.extract import extract
+from smtplab.replies.rules import Rule, marks, rules
+
+LONGEST = 4_000
+"""Characters that are looked at; what follows is the returned message."""
+
+_FOLDS = str.maketrans("\r\n\t", "   ")
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """The next rule that fits and would give another reason."""
+
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply and its meaning; `permanent`: trying again is useless. `suppress`: the address should be removed now.
+
+    `ours`: our own fault, never a reason to suppress. `matched`: what the rule looked at, `span` where it stands in the
+    text (start, end; None for a code that the caller gave), `field`: what it is, text or code. `conflict`: text and
+    enhanced code tell different stories. `confidence`: the measured share of right answers with such evidence, 0 to 1.
+    `provider`: whose reply it is, as far as known. `command`: what was answered.
+    """
+
+    reason: str
+    rule: str
+    smtp_code: int | None
+    enhanced_code: str | None
+    permanent: bool
+    ours: bool
+    advice: str
+    matched: str
+    span: tuple[int, int] | None
+    field: str
+    runner_up: RunnerUp | None
+    conflict: bool
+    confidence: float
+    suppress: bool
+    provider: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    rule: Rule
+    evidence: Evidence
+    span: tuple[int, int] | None
+
+
+@lru_cache(maxsize=200_000)
+def classify(
+    text: str,
+    smtp_code: int | None = None,
+    enhanced_code: str | None = None,
+    provider: str | None = None,
+    command: str | None = None,
+) -> Reply:
+    """Classify a reply; codes and command (rcpt, data, mail...) that are not given are taken from the text.
+
+    The receiver's own enhanced code, where it is in the text, beats the one given: that is often made by our own server.
+    Never raises; what no rule knows is `undefined`.
+    """
+    low = _lower(text)
+    said = extract(low)
+    smtp = smtp_code if smtp_code is not None else said.smtp_code
+    enhanced = said.enhanced_code or enhanced_code
+    found = finder()(low)
+    whose, asked = _told(found, provider, command, low)
+    seen = _Seen(low, said.start, smtp, enhanced or "", whose, asked)
+    hits = _hits(seen, found)
+    first = next(hits, None)
+    if first is None:
+        none = Evidence.NONE
+        return Reply(
+            "undefined", "", smtp, enhanced, False, False, "", "", None, "", None, False,
+            confidence.of(none, False, False), False, seen.name(provider), asked,
+        )  # fmt: skip
+    rule = first.rule
+    other = next((h for h in hits if h.rule.reason != rule.reason), None)
+    conflict = _conflict(first, seen.enhanced)
+    lasting = not (enhanced or str(smtp or "")).startswith("4")
+    span = first.span
+    matched = text[span[0] : span[1]] if span else seen.enhanced or str(smtp or "")
+    field = "text" if first.evidence.is_text else "enhanced code" if rule.codes else "smtp code"
+    return Reply(
+        rule.reason, rule.id, smtp, enhanced, rule.permanent and lasting, rule.ours, rule.advice, matched, span,
+        field, RunnerUp(other.rule.id, other.rule.reason) if other else None, conflict,
+        confidence.of(first.evidence, conflict, other is not None), rule.suppress and lasting, seen.name(provider), asked,
+    )  # fmt: skip
+
+
+def _lower(text: str) -> str:
+    """In lower case and in one line, each character where it was."""
+    text = text[:LONGEST].translate(_FOLDS)
+    low = text.lower()
+    if len(low) != len(text):
+        low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return low if low.isascii() else low.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """All that is known of a reply before it is judged."""
+
+    text: str
+    start: int
+    smtp: int | None
+    enhanced: str
+    providers: tuple[str, ...]
+    command: str
+
+    def name(self, given: str | None) -> str:
+        return self.providers[0] if self.providers else given or ""
+
+    def fits(self, rule: Rule) -> bool:
+        return rule.fits(self.smtp, self.enhanced, self.command)
+
+
+def _told(found: list[int], provider: str | None, command: str | None, text: str) -> tuple[tuple[str, ...], str]:
+    """Whose reply it is and which command it answers, by what was given and by the marks in the text."""
+    first = len(rules())
+    whose = [provider] if provider and provider in known() else []
+    if " said" in text and (host := _host(text)):
+        whose += [host] if host in known() else []
+    for number in reversed(found):
+        if number < first:
+            break
+        mark = marks()[number - first]
+        if mark.kind == "provider":
+            whose.append(mark.says)
+        elif not command:
+            command = mark.says
+    return tuple(dict.fromkeys(whose)), command or ""
+
+
+def _host(text: str) -> str:
+    """The provider behind "host mx.example.org[192.0.2.1] said"."""
+    at = text.find("host ")
+    return providers.provider("", text[at + 5 : at + 260].partition("[")[0].strip()) if at >= 0 else ""
+
+
+@cache
+def known() -> frozenset[str]:
+    """The providers that some rule is about."""
+    return frozenset(name for rule in rules() for name in rule.provider)
+
+
+@cache
+def _by_code() -> Mapping[str, tuple[int, ...]]:
+    """The rules that look at the enhanced code alone."""
+    made: dict[str, tuple[int, ...]] = {}
+    for number, rule in enumerate(rules()):
+        for code in () if rule.text else rule.codes:
+            made[code] = (*made.get(code, ()), number)
+    return made
+
+
+@cache
+def _by_smtp() -> tuple[int, ...]:
+    return tuple(n for n, r in enumerate(rules()) if not r.text and not r.codes)
+
+
+def _hits(seen: _Seen, found: list[int]) -> Iterator[_Hit]:
+    """Every rule that fits, the best first."""
+    own, general, stray = [], [], []
+    for number in found:
+        if number >= len(rules()):
+            break
+        rule = rules()[number]
+        if (rule.provider and not set(rule.provider) & set(seen.providers) and not rule.unique) or not seen.fits(rule):
+            continue
+        place = compiled(number).search(seen.text, seen.start)
+        if place is None:
+            stray.append(number)
+        elif rule.provider:
+            own.append((rule, place.span()))
+        else:
+            general.append((rule, place.span()))
+    yield from (_Hit(rule, Evidence.PROVIDER_TEXT, span) for rule, span in own)
+    coded = [rules()[n] for n in _by_code().get(seen.enhanced, ())]
+    coded = [r for r in coded if seen.fits(r) and (not r.provider or r.unique or set(r.provider) & set(seen.providers))]
+    where = _place(seen)
+    yield from (_Hit(rule, Evidence.PROVIDER_CODE, where) for rule in coded if rule.provider)
+    yield from (_Hit(rule, Evidence.CODE, where) for rule in coded if rule.early)
+    yield from (_Hit(rule, Evidence.TEXT, span) for rule, span in general)
+    yield from (_Hit(rule, Evidence.CODE, where) for rule in coded if not (rule.provider or rule.early or rule.generic))
+    for number in stray:
+        if place := compiled(number).search(seen.text):
+            yield _Hit(rules()[number], Evidence.STRAY_TEXT, place.span())
+    yield from (_Hit(rule, Evidence.GENERIC_CODE, where) for rule in coded if rule.generic)
+    plain = (rules()[n] for n in _by_smtp())
+    yield from (_Hit(r, Evidence.SMTP_CODE, None) for r in plain if seen.fits(r))
+
+
+def _place(seen: _Seen) -> tuple[int, int] | None:
+    at = seen.text.find(seen.enhanced, seen.start) if seen.enhanced else -1
+    return (at, at + len(seen.enhanced)) if at >= 0 else None
+
+
+def _conflict(hit: _Hit, enhanced: str) -> bool:
+    """Whether the enhanced code has a plain meaning of its own, and another one."""
+    if not hit.evidence.is_text or not enhanced:
+        return False
+    meant = [r for r in (rules()[n] for n in _by_code().get(enhanced, ())) if not (r.provider or r.generic)]
+    return bool(meant) and all(r.reason != hit.rule.reason for r in meant)

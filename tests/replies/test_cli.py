@@ -1,0 +1,39 @@
+"""smtplab replies: a reply a line, from a file or standard input, as a table or as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from smtplab.cli import app
+
+RUN = CliRunner()
+
+
+def test_each_line_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "replies.txt"
+    file.write_bytes(b"550 5.1.1 <x@example.org>: User unknown\n\n421 4.7.0 [TSS04] Too many connections\n\xff\xfe\n")
+    done = RUN.invoke(app, ["replies", str(file), "--json"])
+    assert done.exit_code == 0
+    one, two, three = map(json.loads, done.output.splitlines())
+    assert (one["reason"], one["permanent"], one["smtp_code"], one["enhanced_code"]) == (
+        "userunknown", True, 550, "5.1.1",
+    )  # fmt: skip
+    assert one["matched"] == "User unknown"
+    assert 0 < one["confidence"] <= 1
+    assert two["reason"] == "toomanyconn"
+    assert (three["reason"], three["rule"]) == ("undefined", None)
+
+
+def test_standard_input_is_read_and_the_provider_may_be_named() -> None:
+    done = RUN.invoke(app, ["replies", "--json", "--provider", "gmail"], input="550 5.7.27 refused\n")
+    assert json.loads(done.output)["rule"] == "gmail-5.7.27"
+
+
+def test_a_table_is_for_people_and_nothing_in_it_drives_the_terminal() -> None:
+    done = RUN.invoke(app, ["replies"], input="550 5.1.1 \x1b[31mUser unknown\n")
+    assert "userunknown" in done.output
+    assert "\x1b" not in done.output
+    assert RUN.invoke(app, ["replies"], input="").output == ""
