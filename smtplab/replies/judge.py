@@ -1,4 +1,4 @@
-"""From a reply to its meaning: a provider's text, a provider's code, then anybody's text, then IANA's code (RFC 5248)."""
+"""A reply's meaning: by a provider's text, a provider's code, anybody's text, then IANA's code (RFC 5248)."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def classify(
     provider: str | None = None,
     command: str | None = None,
 ) -> Reply:
-    """Classify a reply; codes and command (rcpt, data, mail...) that are not given are taken from the text.
+    """Classify a reply; codes and command (rcpt, data...) that are not given are taken from the text.
 
-    The receiver's own enhanced code, where it is in the text, beats the one given: that is often made by our own server.
+    The receiver's own enhanced code, where it is in the text, beats the one given: that may be our own server's.
     Never raises; what no rule knows is `undefined`.
     """
     low = _lower(text)
@@ -93,6 +93,7 @@ def classify(
     rule = first.rule
     other = next((h for h in hits if h.rule.reason != rule.reason), None)
     conflict = _conflict(first, seen.enhanced)
+    sure = confidence.of(first.evidence, conflict, other is not None)
     lasting = not (enhanced or str(smtp or "")).startswith("4")
     span = first.span
     matched = text[span[0] : span[1]] if span else seen.enhanced or str(smtp or "")
@@ -100,7 +101,7 @@ def classify(
     return Reply(
         rule.reason, rule.id, smtp, enhanced, rule.permanent and lasting, rule.ours, rule.advice, matched, span,
         field, RunnerUp(other.rule.id, other.rule.reason) if other else None, conflict,
-        confidence.of(first.evidence, conflict, other is not None), rule.suppress and lasting, seen.name(provider), asked,
+        sure, rule.suppress and lasting, seen.name(provider), asked,
     )  # fmt: skip
 
 

@@ -39,8 +39,8 @@ class Rule:
     """One row of data/replies; its conditions hold together, an empty one fits all.
 
     `provider`: whose reply. `text`: an RE2 pattern over the reply in lower case. `codes`: enhanced codes ("" is none),
-    x for 4 or 5. `smtp`: reply codes. `command`: what was answered. `unique`: nobody else says so, the provider need not
-    be known. `early`: a code so plain that it is believed before any text. `generic`: a code that says little.
+    x for 4 or 5. `smtp`: reply codes. `command`: what was answered. `unique`: nobody else says so, whoever the
+    provider is. `early`: a code so plain that it is believed before any text. `generic`: a code that says little.
     """
 
     id: str
