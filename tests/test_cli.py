@@ -14,7 +14,20 @@ from smtplab.case import Case
 from smtplab.cli import output
 from tests.authentication.dnsserver import serve
 
-COMMANDS = ("report", "new", "collect", "findings", "causes", "compare", "explain", "domain", "spf", "dmarc", "lab")
+COMMANDS = (
+    "report",
+    "new",
+    "collect",
+    "findings",
+    "causes",
+    "compare",
+    "explain",
+    "bounces",
+    "domain",
+    "spf",
+    "dmarc",
+    "lab",
+)
 
 
 def smtplab(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
