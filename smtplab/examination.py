@@ -106,10 +106,15 @@ class Examination:
         return submitters.gather(self.servers, self.logs.messages, self.logs.connections)
 
     @cached_property
+    def matched(self) -> pd.DataFrame:
+        """Bounces and complaints with the delivery that each tells of."""
+        return bounces.matched(self.bounces, self.logs.outcomes)
+
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """The table outcomes: logs and provider events, then losses that only bounces tell of."""
-        known = self.logs.outcomes
-        extra = bounces.outcomes(self.case, self.bounces, known)
+        """The table outcomes: logs and provider events, with losses that only bounces tell of."""
+        known = bounces.corrected(self.logs.outcomes, self.matched)
+        extra = bounces.outcomes(self.case, self.bounces, self.matched)
         if extra.empty:
             return known
         order = ["time", "host", "queue_id", "recipient"]

@@ -12,7 +12,7 @@ PACKAGE = Path(smtplab.__file__).parent
 AREAS = {"authentication", "servers", "transport", "logs", "bounces", "reports", "messages"}
 FLOORS: tuple[set[str], ...] = (
     {"errors", "markup", "answers"},
-    {"net", "findings", "tables", "theme", "tape", "casefile", "archives"},
+    {"net", "findings", "tables", "theme", "tape", "casefile", "archives", "rates"},
     {"case", "replies", "providers", "names", "mail"},
     AREAS,
     {"inventory", "sources", "differences"},

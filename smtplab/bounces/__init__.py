@@ -2,6 +2,7 @@
 
 from smtplab.bounces.check import check, sightings
 from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
+from smtplab.bounces.matching import corrected, matched
 from smtplab.bounces.outcomes import outcomes
 from smtplab.bounces.overview import kinds, replies, unseen
 from smtplab.bounces.policies import Policy, policy
@@ -18,8 +19,10 @@ __all__ = [
     "avoided",
     "by_reason_and_provider",
     "check",
+    "corrected",
     "hand_over",
     "kinds",
+    "matched",
     "matrix",
     "outcomes",
     "over_time",

@@ -10,43 +10,27 @@ from typing import Any
 import pandas as pd
 
 from smtplab import mail, providers
+from smtplab.bounces.matching import SEVERAL
 from smtplab.bounces.read import BounceEvidence
 from smtplab.case import Case
 from smtplab.casefile import Stream
 from smtplab.tables import conform
 
 
-def outcomes(case: Case, evidence: BounceEvidence, known: pd.DataFrame) -> pd.DataFrame:
-    """Rows of outcomes (lost, origin "bounce") for returned recipients that `known` does not hold.
+def outcomes(case: Case, evidence: BounceEvidence, matches: pd.DataFrame) -> pd.DataFrame:
+    """Rows of outcomes (lost, origin "bounce") for returned recipients that no log or event holds.
 
-    The same message and recipient, or the same queue id and recipient, is the same loss; so is a second report
-    on it. A report that names neither message nor queue cannot be told from one that is known and is left out
-    where `known` holds that recipient.
+    `matches` is what `matched` made. A second report on the same message and recipient is the same loss. A report
+    that names no message and fits several known ones cannot be told from them and is left out.
     """
-    failed = evidence.bounces[(evidence.bounces["kind"] == "bounce") & evidence.bounces["recipient"].notna()]
-    if failed.empty:
-        return conform("outcomes", [])
-    seen = {(m, _lower(r)) for c in ("message_id", "queue_id") for m, r in _pairs(known, c, failed)}
-    recipients = {_lower(r) for r in known["recipient"].dropna().unique()}
+    alone = matches[matches["kind"].eq("bounce") & matches["how"].isna() & matches["why"].ne(SEVERAL)]
+    failed = evidence.bounces.loc[alone["report"].astype("int64")].dropna(subset=["recipient"])
     sent = evidence.returned.dropna(subset=["message_id"]).drop_duplicates("message_id").set_index("message_id")["sent"]
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for bounce in failed.astype(object).where(failed.notna(), None).to_dict("records"):
-        recipient = _lower(bounce["recipient"])
-        names = [n for n in (bounce["message_id"], bounce["queue_id"]) if n]
-        other = _lower(bounce["original_recipient"])
-        if any((n, r) in seen for n in names for r in (recipient, other) if r) or (
-            not names and recipient in recipients
-        ):
-            continue
-        key = (names[0] if names else bounce["time"], recipient)
+        key = (bounce["message_id"] or bounce["queue_id"] or bounce["time"], bounce["recipient"].lower())
         rows[key] = _row(case, bounce, sent.get(bounce["message_id"]))
     return conform("outcomes", rows.values())
-
-
-def _pairs(known: pd.DataFrame, column: str, failed: pd.DataFrame) -> list[tuple[str, str]]:
-    # Of a million deliveries a few came back.
-    part = known.loc[known[column].isin(failed[column].dropna()), [column, "recipient"]].dropna()
-    return list(part.itertuples(index=False, name=None))
 
 
 def _row(case: Case, bounce: dict[str, Any], sent: Any) -> dict[str, Any]:
@@ -100,7 +84,3 @@ def _of_stream(stream: Stream, row: dict[str, Any]) -> dict[str, Any]:
         **told,
         "provenance": f"{row['provenance']}; stream in case.toml",
     }
-
-
-def _lower(value: Any) -> str:
-    return str(value).lower() if isinstance(value, str) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from smtplab import bounces
@@ -93,9 +94,14 @@ def _put(case: Case, *messages: str) -> bounces.BounceEvidence:
     return bounces.read(case)
 
 
+def only_here(case: Case, found: bounces.BounceEvidence, known: pd.DataFrame | None = None) -> pd.DataFrame:
+    matches = bounces.matched(found, conform("outcomes", []) if known is None else known)
+    return bounces.outcomes(case, found, matches)
+
+
 def test_a_loss_that_the_logs_do_not_hold_becomes_an_outcome(case: Case) -> None:
     late = dsn(recipient("late@gmail.com", action="delayed", status="4.2.2"))
-    rows = bounces.outcomes(case, _put(case, dsn(), dsn(), late), conform("outcomes", []))
+    rows = only_here(case, _put(case, dsn(), dsn(), late))
     assert len(rows) == 1
     row = rows.iloc[0]
     assert (row["recipient"], row["outcome"], row["origin"], row["provider"]) == (
@@ -117,14 +123,15 @@ def test_a_loss_that_the_logs_do_not_hold_becomes_an_outcome(case: Case) -> None
     [("message_id", "m1@crm.example", 0), ("queue_id", "4F1XYZ", 0), ("message_id", "other", 1), ("queue_id", "", 1)],
 )
 def test_a_loss_that_the_logs_hold_is_not_counted_again(case: Case, key: str, value: str, left: int) -> None:
-    known = conform("outcomes", [{"recipient": "Lost@gmail.com", key: value or None}])
-    assert len(bounces.outcomes(case, _put(case, dsn()), known)) == left
+    row = {"recipient": "Lost@gmail.com", key: value or None, "time": datetime(2026, 11, 2, tzinfo=UTC)}
+    known = conform("outcomes", [{**row, "last_time": row["time"]}])
+    assert len(only_here(case, _put(case, dsn()), known)) == left
 
 
 def test_a_case_with_only_a_domain_has_no_bounces(case: Case) -> None:
     found = bounces.read(case)
     assert found.bounces.empty
-    assert bounces.outcomes(case, found, conform("outcomes", [])).empty
+    assert only_here(case, found).empty
     assert bounces.sightings(found) == []
     assert repr(found) == "BounceEvidence(0 messages: none; 0 problems)"
 
@@ -142,7 +149,7 @@ def test_overviews_count_what_is_there_and_bound_long_replies(case: Case) -> Non
     replies = bounces.replies(found)
     assert replies["recipients"].tolist() == [2]
     assert replies["example"].str.len().max() <= 110
-    lost = bounces.unseen(bounces.outcomes(case, found, conform("outcomes", [])))
+    lost = bounces.unseen(only_here(case, found))
     assert lost[["host", "recipients"]].to_numpy().tolist() == [["out.crm-vendor.example", 2]]
     empty = bounces.read_paths([])
     assert bounces.replies(empty).empty
