@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, field, replace
 import pandas as pd
 
 from smtplab.case import Case
+from smtplab.names.routing import implicit
 from smtplab.net import Network
 from smtplab.net.dns import addresses, query
 from smtplab.net.session import PORTS, Transcript, gather_sessions, knock
@@ -38,10 +39,10 @@ class Door:
 class ServerEvidence:
     """Sessions, what each server offers before and after TLS, and configuration files.
 
-    `mx` are the MX names of our domains, `unreached` hosts that could not be asked, with the reason. `doors` are the
-    ports of our own hosts that none of their roles needs, `used` the connections made ("address:port": count),
-    `probes` intrusive tests where case.toml allows them, `passwords` the schemes of files that hold some,
-    `clients` what the domains tell mail programs.
+    `mx` are the MX names of our domains, `implicit` those of them that are the domain itself, for want of a record;
+    `unreached` hosts that could not be asked, with the reason. `doors` are the ports of our own hosts that none of
+    their roles needs, `used` the connections made ("address:port": count), `probes` intrusive tests where case.toml
+    allows them, `passwords` the schemes of files that hold some, `clients` what the domains tell mail programs.
     """
 
     sessions: tuple[Transcript, ...]
@@ -55,6 +56,7 @@ class ServerEvidence:
     probes: tuple[Probe, ...] = ()
     passwords: tuple[Stored, ...] = ()
     clients: tuple[ClientEvidence, ...] = ()
+    implicit: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         hosts = {s.host for s in self.sessions}
@@ -174,6 +176,7 @@ def collect(case: Case, inventory: Inventory) -> ServerEvidence:
         probes,
         stored,
         told,
+        case.network.run(_without_record(case.network, set(mx) & set(inventory.domains()))),
     )
 
 
@@ -231,10 +234,19 @@ async def _doors(case: Case, asked: set[tuple[str, int]]) -> list[Door]:
 
 
 async def mail_exchangers(network: Network, domain: str) -> list[str]:
-    """The MX names of a domain, most preferred first; [] for a null MX (RFC 7505) or none that is known."""
+    """The MX names of a domain, most preferred first; [] for a null MX (RFC 7505) or none that is known.
+
+    Without any MX the domain itself takes its mail, where it has an address (RFC 5321 section 5.1).
+    """
     answer = await query(network, domain, "MX")
+    if answer.absent:
+        return [domain] if await implicit(network, answer) else []
     ranked = sorted((int(n), name) for n, _, name in (r.partition(" ") for r in answer.records) if n.isdigit())
     return [name for _, name in ranked if name != "."]
+
+
+async def _without_record(network: Network, domains: set[str]) -> frozenset[str]:
+    return frozenset([d for d in domains if (await query(network, d, "MX")).absent])
 
 
 async def usable_addresses(case: Case, name: str) -> tuple[list[str], str]:

@@ -6,7 +6,9 @@ import asyncio
 
 from smtplab import servers
 from smtplab.case import Case
+from smtplab.names.routing import NULL_MX
 from smtplab.net.certificates import judge
+from smtplab.net.dns import query
 from smtplab.net.dnssec import Anchors, read_anchors
 from smtplab.net.session import TlsFacts, Transcript
 from smtplab.net.tls import survey
@@ -50,7 +52,15 @@ async def _collect(
         shown.setdefault(o.host, []).append((o.starttls if known else None, chain))
     found = await dane.collect(network, mx, shown, anchors, at)
     return TransportEvidence(
-        tuple(hosts), tuple(policies), tuple(reporting), found, tuple(offers), tuple(mx), at, network.connections_used()
+        tuple(hosts),
+        tuple(policies),
+        tuple(reporting),
+        found,
+        tuple(offers),
+        tuple(mx),
+        at,
+        network.connections_used(),
+        tuple([d for d in domains if (await query(network, d, "MX")).records == NULL_MX]),
     )
 
 

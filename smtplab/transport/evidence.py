@@ -73,7 +73,7 @@ class TransportEvidence:
     """TLS of every service that has it, and what every domain promises; `as_of` is the clock of the judgement.
 
     `mx` are pairs of domain and MX, `offers` what each MX announces on port 25, `connections` those made by this run,
-    by "address:port" (none in a replay).
+    by "address:port" (none in a replay), `mailless` the domains that say they take no mail (null MX, RFC 7505).
     """
 
     hosts: tuple[HostTls, ...]
@@ -84,6 +84,7 @@ class TransportEvidence:
     mx: tuple[tuple[str, str], ...]
     as_of: datetime
     connections: Mapping[str, int] = field(default_factory=dict)
+    mailless: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         most = max(self.connections.values(), default=0)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from smtplab import theme
 from smtplab.transport.dane import DaneState
 from smtplab.transport.evidence import TransportEvidence
-from smtplab.transport.protection import LOST, NO, NONE, OPEN, PLAIN, PROTECTED, UNKNOWN, YES, protection
+from smtplab.transport.protection import LOST, MAILLESS, NO, NONE, OPEN, PLAIN, PROTECTED, UNKNOWN, YES, protection
 
 
 def lifetimes(evidence: TransportEvidence) -> go.Figure:
@@ -56,7 +56,7 @@ def lifetimes(evidence: TransportEvidence) -> go.Figure:
 
 _GOOD = (YES, "valid", "enforce", DaneState.WORKS, PROTECTED)
 _HALF = ("testing", DaneState.UNUSABLE, OPEN)
-_NEUTRAL = (UNKNOWN, NONE, DaneState.ABSENT, "none")
+_NEUTRAL = (UNKNOWN, NONE, DaneState.ABSENT, "none", MAILLESS)
 _OPTIONAL = ("MTA-STS", "TLS-RPT")
 
 

@@ -22,6 +22,7 @@ PROTECTED, OPEN, PLAIN, LOST = (
     "readable by any listener",
     "refused by some senders",
 )
+MAILLESS = "not accepted, and need not be protected"
 """What it comes to: LOST where senders that check will not deliver at all."""
 
 
@@ -37,6 +38,8 @@ def protection(evidence: TransportEvidence) -> pd.DataFrame:
         sts, tlsa = _policy(policy, host), str(record.state) if record else UNKNOWN
         rpt, need = _reports(reports[domain]), _word(offer.has("REQUIRETLS") if offer else None)
         rows.append((domain, host, starttls, certificate, sts, tlsa, rpt, need, _sum(starttls, certificate, sts, tlsa)))
+    # Nothing is sent there, so there is nothing to protect (RFC 7505 section 3).
+    rows += [(d, "null MX", NONE, NONE, NONE, NONE, NONE, NONE, MAILLESS) for d in evidence.mailless]
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
 
 

@@ -11,7 +11,7 @@ from smtplab.case import Case
 from smtplab.errors import NotRecorded
 from smtplab.findings import Severity
 from smtplab.servers import ServerEvidence
-from smtplab.tape import Recorder
+from smtplab.tape import Question, Recorder
 from tests.net.certs import AT, Authority, Issued
 from tests.servers.taped import DOMAIN, MAIL, MX, Answers, Value, case, imap, pop3, smtp, spoke
 
@@ -232,3 +232,22 @@ def test_a_host_without_public_address_is_unknown(tmp_path: Path) -> None:
 
 def test_a_null_mx_is_no_host(tmp_path: Path) -> None:
     assert collect(tmp_path / "case", Answers(mx=["0 ."])).mx == ()
+
+
+IMPLICIT = [
+    # MX records, what port 25 of the domain's own address does, and the finding: nobody may ever have meant it to take mail
+    ([], {"steps": [], "ended": "connection refused"}, "servers.port.closed"),
+    ([], spoke(25, smtp()), "servers.starttls.missing"),
+    ([f"10 {DOMAIN}"], {"steps": [], "ended": "connection refused"}, "servers.mx.closed"),
+]
+
+
+@pytest.mark.parametrize(("mx", "session", "code"), IMPLICIT)
+def test_a_domain_without_mx_is_its_own_mail_host(mx: list[str], session: Value, code: str, tmp_path: Path) -> None:
+    asked = Question.of("session", "192.0.2.80:25", {"protocol": "smtp", "name": DOMAIN})
+    address = Question.of("dns", DOMAIN, {"rtype": "A"})
+    records = {"rcode": "NOERROR", "records": ["192.0.2.80"]}
+    none = (Question.of("dns", DOMAIN, {"rtype": "AAAA"}), {"rcode": "NOERROR", "records": []})
+    evidence = collect(tmp_path / "case", Answers(mx=mx, roles=(), more=((asked, session), (address, records), none)))
+    assert evidence.mx == (DOMAIN,)
+    assert code in {f.code for f in servers.check(evidence) if f.subject.startswith(DOMAIN)}

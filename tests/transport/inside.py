@@ -29,6 +29,7 @@ from tests.net.scripted import SMTP, SMTP_INSIDE, Scripted, context, dialogue
 from tests.transport.test_dane import record
 
 SIGNED, PLAIN = "dane.example", "plain.example"
+IMPLICIT, IMPLICIT_WRONG = f"implicit.{SIGNED}", f"implicit-wrong.{SIGNED}"
 RESOLVER, NSD = "192.0.2.53", "192.0.2.1"
 NOW = datetime.now(UTC)
 AUTHORITY = Authority()
@@ -64,7 +65,7 @@ def set_ups() -> dict[str, tuple[Issued | None, list[str]]]:
         of("ta-whole", bare=True),
     )
     own, old, pkix = of("own", self_signed=True), of("old", end=NOW - DAY), of("pkix")
-    plain = issue(f"mx.{PLAIN}")
+    plain, implicit = issue(f"mx.{PLAIN}"), issue(IMPLICIT)
     return {
         f"good.{SIGNED}": (good, [proposal(good.der)]),
         f"key.{SIGNED}": (key, [record(3, 1, 2, key)]),
@@ -82,6 +83,9 @@ def set_ups() -> dict[str, tuple[Issued | None, list[str]]]:
         f"pkix.{SIGNED}": (pkix, [record(1, 1, 1, pkix)]),
         f"notls.{SIGNED}": (None, [record(3, 1, 1, good)]),
         f"none.{SIGNED}": (good, []),
+        # No MX record: the domain is its own mail host (RFC 5321 section 5.1), and DANE names it (RFC 7672 section 2.2.1).
+        IMPLICIT: (implicit, [record(3, 1, 1, implicit)]),
+        IMPLICIT_WRONG: (implicit, [record(3, 1, 1, good)]),
         PLAIN: (plain, [record(3, 1, 1, good)]),
     }
 
@@ -90,8 +94,9 @@ def zone(name: str, domains: dict[str, tuple[str, list[str]]]) -> str:
     lines = [f"$ORIGIN {name}", f"@ IN SOA ns.{name}. hostmaster.{name}. 1 7200 3600 1209600 300"]
     lines += [f"@ IN NS ns.{name}.", f"ns IN A {NSD}"]
     for domain, (address, records) in domains.items():
-        lines += [f"{domain}. IN MX 10 mx.{domain}.", f"mx.{domain}. IN A {address}"]
-        lines += [f"_25._tcp.mx.{domain}. IN TLSA {r}" for r in records]
+        host = domain if domain in (IMPLICIT, IMPLICIT_WRONG) else f"mx.{domain}"
+        lines += [] if host == domain else [f"{domain}. IN MX 10 {host}."]
+        lines += [f"{host}. IN A {address}", *(f"_25._tcp.{host}. IN TLSA {r}" for r in records)]
     return "\n".join(lines) + "\n"
 
 

@@ -575,3 +575,12 @@ def test_one_service_is_judged_alone(port: int, options: dict[str, Any], code: s
         "no_post_quantum",
     }
     assert not transport.check_endpoint(replace(made, negotiated=None), AT)
+
+
+def test_a_null_mx_has_its_row_and_nothing_to_protect(tmp_path: Path) -> None:
+    evidence = collect(tmp_path, Answers(mx=["0 ."]))
+    (row,) = transport.protection(evidence).to_dict("records")
+    assert (row["domain"], row["mx"], row["mail is"]) == (DOMAIN, "null MX", "not accepted, and need not be protected")
+    assert {row[c] for c in ("STARTTLS", "certificate", "MTA-STS", "DANE")} == {"–"}
+    assert "null MX" in str(transport.protections(evidence).layout.meta or transport.protections(evidence).data[0].y)
+    assert evidence.dane == ()

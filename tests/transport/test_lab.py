@@ -31,6 +31,8 @@ STATES = {
     "pkix.dane.example": ("unusable", False),
     "notls.dane.example": ("no TLS", False),
     "none.dane.example": ("absent", False),
+    "implicit.dane.example": ("works", True),
+    "implicit-wrong.dane.example": ("broken", False),
     "plain.example": ("ignored", False),
 }
 

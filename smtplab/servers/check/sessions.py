@@ -21,7 +21,9 @@ def check(evidence: ServerEvidence) -> Iterator[Finding]:
             facts = {"host": session.host, "port": session.port, "address": session.address}
             yield Finding("servers.ipv6.closed", f"{session.host}:{session.port}", _seen(session), **facts)
         else:
-            yield from judge(session, offer, evidence.mx)
+            # A domain without MX that takes no mail either is no server that has stopped; chapter 01 has its finding.
+            closed = session.refused and session.host in evidence.implicit
+            yield from judge(session, offer, () if closed else evidence.mx)
     for name, why in evidence.unreached:
         yield Finding("servers.unknown", name, ("DNS A and AAAA",), host=name, port="any", why=why)
     yield from _blocked(evidence)
