@@ -60,7 +60,7 @@ SHAPES: Mapping[str, Shape] = {
     "session": {"steps": [_STEP], "tls?": _handshake, "ended?": str},
     "port": {"state": str},
     "tls": {"accepted": bool, "why?": str, "cipher?": str, "group?": str},
-    "https": {"status?": _status, "body?": str, "type?": str, "error?": str, "tls?": _handshake},
+    "https": {"status?": _status, "body?": str, "type?": str, "error?": str, "location?": str, "tls?": _handshake},
     "probe": {"rows": [{"variant": str, "verdict": str, "said?": str}]},
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""One small file over HTTPS through the tape: what MTA-STS needs (RFC 8461 section 3.3), and BIMI.
+"""One small file over HTTPS through the tape: what MTA-STS needs (RFC 8461 section 3.3), BIMI, and mail programs.
 
-No redirects, bounded in size and time, no address that the public cannot reach. The certificate is recorded, not
-verified: whoever uses the answer judges it at the case's time.
+No redirect is followed here, only told; bounded in size and time, no address that the public cannot reach. The
+certificate is recorded, not verified: whoever uses the answer judges it at the case's time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ from smtplab.net.session import TlsFacts
 
 MAX_BODY = 65_536
 """RFC 8461 section 3.3 suggests this limit."""
+MAX_URL = 2_000
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """The answer; `why` says why it is unknown, `error` what failed for sure (no address, no TLS, too large)."""
+    """The answer; `why` says why it is unknown, `error` what failed for sure (no address, no TLS, too large).
+
+    `location` is where a redirect leads, as the server writes it.
+    """
 
     url: str
     status: int = 0
@@ -38,6 +42,7 @@ class Fetched:
     tls: TlsFacts | None = None
     error: str = ""
     why: str = ""
+    location: str = ""
 
     def refused(self, at: datetime, trust: Path | None) -> str:
         """Why nobody should use the answer: no address, no TLS, no certificate valid for the host at that time."""
@@ -51,13 +56,13 @@ class Fetched:
         return "" if leaf and leaf.covers(host) else f"the certificate does not name {host}"
 
 
-async def fetch(network: Network, url: str) -> Fetched:
-    """Get a file; never raises for what the server does."""
+async def fetch(network: Network, url: str, post: str = "") -> Fetched:
+    """Get a file, or what a server answers to an XML text that is posted; never raises for what the server does."""
 
     async def perform() -> dict[str, Any]:
-        return await _get(network, url)
+        return await _get(network, url, post)
 
-    entry = await network.ask("https", url, {}, perform)
+    entry = await network.ask("https", url, {"post": post}, perform)
     if entry.value is None:
         return Fetched(url, why=entry.unknown or "")
     value = entry.value
@@ -68,10 +73,11 @@ async def fetch(network: Network, url: str) -> Fetched:
         str(value.get("type", "")),
         TlsFacts.parse(value["tls"]) if value.get("tls") else None,
         str(value.get("error", "")),
+        location=str(value.get("location", "")),
     )
 
 
-async def _get(network: Network, url: str) -> dict[str, Any]:
+async def _get(network: Network, url: str, post: str) -> dict[str, Any]:
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 443
     ips, a, aaaa = await addresses(network, host)
     public = [ip for ip in ips if network.settings.is_public(ip)]
@@ -87,7 +93,7 @@ async def _get(network: Network, url: str) -> dict[str, Any]:
     seconds = dict.fromkeys(("connect", "read", "write", "pool"), network.settings.timeout)
     try:
         async with network.slot(public[0], port), pool:
-            answer = await _read(pool, url, {"timeout": seconds})
+            answer = await _read(pool, url, post.encode(), {"timeout": seconds})
     except (httpcore.TimeoutException, TimeoutError) as e:
         raise Unknown("timeout") from e
     except ConnectionRefusedError:
@@ -99,17 +105,22 @@ async def _get(network: Network, url: str) -> dict[str, Any]:
     return answer | {"tls": line.tls}
 
 
-async def _read(pool: httpcore.AsyncConnectionPool, url: str, extensions: dict[str, Any]) -> dict[str, Any]:
+async def _read(
+    pool: httpcore.AsyncConnectionPool, url: str, post: bytes, extensions: dict[str, Any]
+) -> dict[str, Any]:
     headers = [("Host", urlsplit(url).netloc), ("User-Agent", "smtplab"), ("Accept-Encoding", "identity")]
-    body = b""
-    async with pool.stream("GET", url, headers=headers, extensions=extensions) as response:
+    if post:
+        headers += [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(post)))]
+    body, method = b"", "POST" if post else "GET"
+    async with pool.stream(method, url, headers=headers, content=post or None, extensions=extensions) as response:
         async for chunk in response.aiter_stream():
             body += chunk
             if len(body) > MAX_BODY:
                 return {"error": f"larger than {MAX_BODY:,} bytes", "status": response.status}
-    kinds = [value for name, value in response.headers if name.lower() == b"content-type"]
-    kind = kinds[0].decode("latin-1")[:100] if kinds else ""
-    return {"status": response.status, "body": body.decode("utf-8", "replace"), "type": kind}
+    told = {name.lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
+    found = {"status": response.status, "body": body.decode("utf-8", "replace")}
+    found["type"] = told.get(b"content-type", "")[:100]
+    return found | ({"location": told[b"location"][:MAX_URL]} if b"location" in told else {})
 
 
 class _Line(httpcore.AsyncNetworkBackend, httpcore.AsyncNetworkStream):

@@ -1,7 +1,7 @@
 """Where do mail programs find our servers? SRV records (RFC 6186, 8314) and autoconfig or autodiscover files.
 
-The file is Thunderbird's config-v1.1.xml, or Exchange's autodiscover.xml where the analyst has put one among the
-configuration sources; the network is asked for the first alone, since the second answers only to a POST.
+The file is Thunderbird's config-v1.1.xml, or Exchange's autodiscover.xml, also where the analyst has put one among the
+configuration sources.
 """
 
 from __future__ import annotations
@@ -90,19 +90,32 @@ def read_file(path: Path, domain: str, where: str) -> tuple[Pointer, ...]:
 
 def read(text: str, domain: str, where: str) -> tuple[Pointer, ...]:
     """The servers of an autoconfig or autodiscover file; () for anything else. Never raises."""
+    root = _root(text)
+    if root is None:
+        return ()
+    found = _autoconfig(root, domain, where) if _tag(root) == "clientConfig" else _autodiscover(root, domain, where)
+    return tuple(found)[:MAX_SERVERS]
+
+
+def elements(text: str) -> list[tuple[str, str]]:
+    """Every element of a file with its text; [] for what is no XML, or has a document type."""
+    root = _root(text)
+    return [] if root is None else [(_tag(e), (e.text or "").strip()) for e in root.iter()]
+
+
+def _root(text: str) -> Any:
+    """The document of a stranger, None for none."""
     if "<!doctype" in text.lower():
         # Neither format has one; entities are all it could bring.
-        return ()
+        return None
     data = text.encode("utf-8", "replace")[:MAX_FILE]
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.fromstring(data, parser)
+        return etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError):
-        return ()
-    found = _autoconfig(root, domain, where) if _tag(root) == "clientConfig" else _autodiscover(root, domain, where)
-    return tuple(found)[:MAX_SERVERS]
+        return None
 
 
 def _autoconfig(root: Any, domain: str, where: str) -> Iterator[Pointer]:

@@ -14,6 +14,7 @@ from smtplab.net import Network
 from smtplab.net.dns import addresses, query
 from smtplab.net.session import PORTS, Transcript, gather_sessions, knock
 from smtplab.servers import clients, configuration
+from smtplab.servers.autodiscover import discover
 from smtplab.servers.capabilities import Offer, read_offer
 from smtplab.servers.clients import ClientEvidence
 from smtplab.servers.configuration import Configuration
@@ -181,11 +182,17 @@ def collect(case: Case, inventory: Inventory) -> ServerEvidence:
 
 
 async def _clients(case: Case) -> tuple[ClientEvidence, ...]:
-    """What every domain tells mail programs, by DNS, by its autoconfig file and by files among the sources."""
-    asked = await asyncio.gather(*(clients.collect(case.network, d) for d in case.domains))
+    """What every domain tells mail programs, by DNS, autoconfig, Autodiscover and files among the sources."""
+    asked = await asyncio.gather(*(_client(case, d) for d in case.domains))
     files = [p for p in case.sources("configuration") if p.suffix == ".xml" and p.is_file()]
     given = [x for p in files for x in clients.read_file(p, case.domains[0], case.rel(p))]
     return (replace(asked[0], pointers=(*asked[0].pointers, *given)), *asked[1:])
+
+
+async def _client(case: Case, domain: str) -> ClientEvidence:
+    told = await clients.collect(case.network, domain)
+    outlook = await discover(case.network, domain, case.as_of)
+    return replace(told, pointers=(*told.pointers, *outlook.pointers), unknown=(*told.unknown, *outlook.unknown))
 
 
 async def _probes(case: Case, sessions: list[Transcript]) -> tuple[Probe, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from smtplab.case import Case
 from smtplab.net.session import PORTS
 from smtplab.net.tls import VERSIONS
+from smtplab.servers.autodiscover import PATH, request
 from smtplab.servers.clients import SERVICES
 from smtplab.tape import Entry, Question, Recorder
 from tests.net.certs import AT, Authority, Issued
@@ -137,6 +138,9 @@ def _entries(answers: Answers) -> list[tuple[Question, Value]]:
         nothing: Value = {"error": "it has no address"}
         made.append((Question.of("https", f"{first}/config-v1.1.xml", {}), answers.autoconfig or nothing))
         made.append((Question.of("https", f"{second}/config-v1.1.xml", {}), nothing))
+        made.append((_dns(f"_autodiscover._tcp.{DOMAIN}", "SRV"), _records([])))
+        for host in (DOMAIN, f"autodiscover.{DOMAIN}"):
+            made.append((Question.of("https", f"https://{host}{PATH}", {"post": request(DOMAIN)}), nothing))
     for (host, port), value in answers.sessions.items():
         protocol, implicit, _ = PORTS[port]
         target = f"{ADDRESSES[host]}:{port}"
