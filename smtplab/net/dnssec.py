@@ -1,8 +1,7 @@
 """Is a DNS answer signed all the way from a key we hold? Local validation, RFC 4033 to 4035, with dnspython.
 
 A resolver's AD bit is worth as much as the resolver and the way to it; where the case gives a trust anchor, the
-signatures are checked here, at the case's time. Only answers that exist are proved: that a name or type is absent
-(NSEC) is not.
+signatures are checked here, at the case's time: those of records, or of what says that there are none (denial.py).
 """
 
 from __future__ import annotations
@@ -27,12 +26,15 @@ import dns.rrset
 import dns.zonefile
 
 from smtplab.errors import CaseError
-from smtplab.net import Network, Unknown
+from smtplab.net import Network, Unknown, denial
 from smtplab.net.dns import resolvers
 from smtplab.net.exchange import PAYLOAD, exchange
 
 MAX_KEYS = 20
 """Keys or signatures of one set that are tried: more would let a stranger's zone burn our time (CVE-2023-50387)."""
+MAX_DENIALS = 8
+"""Records that deny, of one answer: three are the most that a proof needs."""
+DENIALS = (dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 Anchors = Mapping[dns.name.Name, dns.rrset.RRset]
 
 
@@ -76,9 +78,14 @@ def read_anchors(path: Path) -> Anchors:
 
 
 async def prove(network: Network, name: str, rtype: str, anchors: Anchors, at: datetime) -> Proof:
-    """Validate the answer to a name and type at a time; never raises for what a zone publishes."""
+    """Validate the answer to a name and type at a time; never raises for what a zone publishes.
+
+    Secure is also the proof that there is no such record.
+    """
     try:
         owner = dns.name.from_text(name)
+        if await _absent(network, owner, rtype, anchors, at):
+            return Proof(Security.SECURE)
         rrset, signatures = await _signed(network, owner, rtype)
         signer = signatures[0].signer
         keys = await _keys(network, signer, anchors, at)
@@ -88,6 +95,38 @@ async def prove(network: Network, name: str, rtype: str, anchors: Anchors, at: d
     except (dns.exception.DNSException, ValueError) as e:
         return Proof(Security.UNKNOWN, f"{type(e).__name__}: {e}"[:200])
     return Proof(Security.SECURE)
+
+
+async def _absent(network: Network, name: dns.name.Name, rtype: str, anchors: Anchors, at: datetime) -> bool:
+    """Whether the answer is that there is no such record, and its zone proves that; raises _Unproved."""
+    message = await _message(network, name, rtype)
+    kind = dns.rdatatype.from_text(rtype)
+    # An alias is an answer of its own, proved as any other set.
+    if message.answer:
+        return False
+    denials = [r for r in message.authority if r.rdtype in DENIALS][:MAX_DENIALS]
+    if not denials:
+        raise _Unproved(Security.INSECURE, f"there is no {rtype} at {_text(name)}, and nothing proves it")
+    records: list[denial.Owned] = []
+    signer = dns.name.root
+    for rrset in denials:
+        signed = message.get_rrset(
+            dns.message.AUTHORITY, rrset.name, dns.rdataclass.IN, dns.rdatatype.RRSIG, rrset.rdtype
+        )
+        if not signed:
+            raise _Unproved(Security.BOGUS, f"what denies {rtype} of {_text(name)} is not signed")
+        if not name.is_subdomain(signed[0].signer) or (records and signed[0].signer != signer):
+            raise _Unproved(Security.BOGUS, f"{_text(name)} is denied by {_text(signed[0].signer)}")
+        if signed[0].labels != len(rrset.name) - 1 - rrset.name.is_wild():
+            raise _Unproved(Security.BOGUS, f"what denies {_text(name)} is made from a wildcard")
+        signer = signed[0].signer
+        _validate(rrset, list(signed), signer, await _keys(network, signer, anchors, at), at)
+        records += [(rrset.name, rdata) for rdata in rrset]
+    try:
+        denial.check(name, kind, signer, records)
+    except denial.Unproved as e:
+        raise _Unproved(Security.INSECURE, f"{rtype} of {_text(name)}: {e}") from e
+    return True
 
 
 async def _keys(network: Network, zone: dns.name.Name, anchors: Anchors, at: datetime) -> dns.rrset.RRset:

@@ -191,6 +191,8 @@ def assess(
     if tlsa.answer.state is State.UNKNOWN:
         failing = tlsa.answer.rcode == "SERVFAIL" and signed
         return made(DaneState.FAILING if failing else DaneState.UNKNOWN, tlsa.answer.why)
+    if not records and tlsa.bogus:
+        return made(DaneState.FAILING, tlsa.why)
     if not records:
         return made(DaneState.ABSENT)
     insecure = [s for s in (*path, tlsa) if s.secure is False]

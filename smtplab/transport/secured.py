@@ -15,12 +15,16 @@ RESOLVER, LOCAL = "the resolver (AD bit)", "validated here"
 
 @dataclass(frozen=True)
 class Secured:
-    """An answer, and whether DNSSEC proves it: None unknown. `by` says who vouches, `why` what is wrong or unknown."""
+    """An answer, and whether DNSSEC proves it: None unknown. `by` says who vouches, `why` what is wrong or unknown.
+
+    `bogus`: it is signed, and the signature does not hold, so a resolver that checks gives no answer at all.
+    """
 
     answer: DnsAnswer
     secure: bool | None
     by: str = ""
     why: str = ""
+    bogus: bool = False
 
 
 async def secured(
@@ -33,10 +37,10 @@ async def secured(
     if answer.state is State.UNKNOWN:
         return Secured(answer, None, why=answer.why)
     vouched = [RESOLVER] if answer.ad else []
-    if anchors is not None and answer.present:
+    if anchors is not None:
         proof = await prove(network, answer.name, answer.rtype, anchors, at)
         if proof.security is Security.BOGUS:
-            return Secured(answer, False, why=f"bogus: {proof.why}")
+            return Secured(answer, False, why=f"bogus: {proof.why}", bogus=True)
         if proof.security is Security.SECURE:
             vouched.append(LOCAL)
         elif not answer.ad:

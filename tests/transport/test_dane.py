@@ -135,6 +135,10 @@ PKIX = record(1, 1, 1, GOOD)
 STATES = {
     # what stands and what is shown: the state
     "none": (judge(tlsa()), DaneState.ABSENT),
+    "none, and the proof of that is forged": (
+        judge(replace(tlsa(secure=False, why="bogus: x"), bogus=True)),
+        DaneState.FAILING,
+    ),
     "one that matches": (judge(tlsa(NOW)), DaneState.WORKS),
     "a rollover": (judge(tlsa(NOW, NEXT)), DaneState.WORKS),
     "another key": (judge(tlsa(NEXT)), DaneState.BROKEN),

@@ -67,6 +67,7 @@ def test_our_judgement_and_that_of_postfix_agree(seen: dict[str, Any], domain: s
 
 def test_who_vouches_is_told_with_an_anchor_and_without(seen: dict[str, Any]) -> None:
     assert seen["dane"]["good.dane.example"][1] == "the resolver (AD bit) and validated here"
+    assert seen["dane"]["none.dane.example"][1] == "the resolver (AD bit) and validated here"
     assert seen["believed"]["good.dane.example"][1] == "the resolver (AD bit)"
     assert {d: v[0] for d, v in seen["believed"].items()} == {d: v[0] for d, v in seen["dane"].items()}
     assert "MX of plain.example is not signed" in seen["dane"]["plain.example"][2]
