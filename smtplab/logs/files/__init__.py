@@ -5,9 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smtplab.logs.event import FileFormat
-from smtplab.logs.files import dovecot, exim, kumomta, mailgun, postmark, sendgrid, ses, sparkpost
+from smtplab.logs.files import (
+    dovecot,
+    exchange,
+    exim,
+    haraka,
+    kumomta,
+    mailgun,
+    postmark,
+    powermta,
+    sendgrid,
+    ses,
+    sparkpost,
+)
 
-ALL: tuple[FileFormat, ...] = (exim, dovecot, kumomta, ses, sparkpost, postmark, mailgun, sendgrid)
+ALL: tuple[FileFormat, ...] = (
+    exim,
+    dovecot,
+    haraka,
+    exchange,
+    powermta,
+    kumomta,
+    ses,
+    sparkpost,
+    postmark,
+    mailgun,
+    sendgrid,
+)
 """In the order in which they are asked."""
 
 
