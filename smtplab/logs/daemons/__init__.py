@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from smtplab.logs.daemons import courier, dovecot, exim, opendkim, opensmtpd, sendmail
+from smtplab.logs.daemons import courier, dovecot, exim, opendkim, opensmtpd, rspamd, sendmail
 from smtplab.logs.event import Daemon
 
-ALL: tuple[Daemon, ...] = (exim, dovecot, opendkim, sendmail, opensmtpd, courier)
+ALL: tuple[Daemon, ...] = (exim, dovecot, opendkim, rspamd, sendmail, opensmtpd, courier)
 """In the order in which they are asked."""
 
 

@@ -14,6 +14,7 @@ from smtplab.logs.files import (
     mailgun,
     postmark,
     powermta,
+    rspamd,
     sendgrid,
     ses,
     sparkpost,
@@ -22,6 +23,7 @@ from smtplab.logs.files import (
 ALL: tuple[FileFormat, ...] = (
     exim,
     dovecot,
+    rspamd,
     haraka,
     exchange,
     powermta,
