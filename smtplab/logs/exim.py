@@ -26,6 +26,7 @@ _SMTP_ERROR = re.compile(
 _TIME = re.compile(
     r"(?:(\d{1,4})w)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?", re.ASCII
 )
+_TIMES = re.compile(r"(?: (?:DT|QT)=[0-9a-z.]{1,20}){1,2}$", re.ASCII)
 _VERIFIED = {"yes": "Trusted", "dane": "Verified", "no": "Untrusted"}
 _LONGEST = 2_000
 
@@ -154,6 +155,8 @@ def _delivered(text: str, base: dict[str, Any]) -> list[Event]:
 
 
 def _refused(row: dict[str, Any], response: str) -> list[Event]:
+    if "T=" in response[-60:] and (times := _TIMES.search(response)):
+        response = response[: times.start()]
     row["response"] = response[:_LONGEST]
     if said := _SMTP_ERROR.search(response):
         row["smtp_code"], row["enhanced_code"] = codes(response[said.end() :])

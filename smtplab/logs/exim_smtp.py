@@ -36,6 +36,7 @@ _ENDED = re.compile(
 )
 _COMMANDS = re.compile(r" C=([A-Z,./*]{1,2000})", re.ASCII)
 _QUIET = (
+    "cwd=", "incomplete transaction", "Process failed",
     "Start queue run", "End queue run", "exim ", "no host name found", "no IP address found", "Warning: ",
     "SMTP connection", "Frozen", "Unfrozen", "frozen by", "unfrozen by", "removed by", "cancelled by",
     "Spool file is locked",
@@ -45,6 +46,9 @@ _QUIET = (
     "SMTP timeout", "Remote host", "ignoring AUTH", "configuration file", "skipped", "queue run", "SIGHUP",
     "using queue",
 )  # fmt: skip
+
+
+_HOST_NOTES = (" remote ", "onnection", " verify ", "Warning", "incomplete transaction", "SMTP timeout", "Network")
 
 
 def events(text: str, base: dict[str, Any]) -> Sequence[Event] | None:
@@ -63,9 +67,7 @@ def events(text: str, base: dict[str, Any]) -> Sequence[Event] | None:
         return [{**base, "kind": "session", "service": "exim", **ended, **_client(text)}]
     if text.startswith(_QUIET) or text.endswith(": error ignored"):
         return ()
-    if text.startswith(("H=", "U=")) and (
-        "remote" in text or "onnection" in text or " verify " in text or "Warning" in text
-    ):
+    if text.startswith(("H=", "U=")) and any(word in text for word in _HOST_NOTES):
         # A host that failed: what became of the recipients is told by lines of their own.
         return ()
     return None
