@@ -1,7 +1,21 @@
 """What happened to what we sent? Mail logs and provider events as deliveries and final outcomes."""
 
 from smtplab.logs.check import check
-from smtplab.logs.figures import acceptance_over_time, outcomes_by_provider, reasons_by_address
+from smtplab.logs.figures import (
+    acceptance_over_time,
+    address_by_provider,
+    connection_reuse,
+    deferrals_over_time,
+    delay_stages,
+    hours_by_provider,
+    outcomes_by_provider,
+    outcomes_over_time,
+    reasons_by_address,
+    replies_by_reason,
+    signins_over_time,
+    tls_share,
+    undelivered,
+)
 from smtplab.logs.read import LogEvidence, read, sightings
 from smtplab.logs.trace import Trace, trace
 
@@ -9,10 +23,20 @@ __all__ = [
     "LogEvidence",
     "Trace",
     "acceptance_over_time",
+    "address_by_provider",
     "check",
+    "connection_reuse",
+    "deferrals_over_time",
+    "delay_stages",
+    "hours_by_provider",
     "outcomes_by_provider",
+    "outcomes_over_time",
     "read",
     "reasons_by_address",
+    "replies_by_reason",
     "sightings",
+    "signins_over_time",
+    "tls_share",
     "trace",
+    "undelivered",
 ]

@@ -18,6 +18,8 @@ LEAST = 200
 """Recipients of a provider below which its rates are not searched for changes."""
 LARGEST = 50
 """Most providers that are looked at one by one."""
+PAIRS = 10
+"""Most pairs of provider and own address whose limits are told, those with most replies."""
 RECIPIENTS = frozenset({"userunknown", "mailboxfull", "hostunknown", "notaccept", "suspend"})
 """Reasons that lie with the recipient: they say nothing about how we are treated."""
 _LIMITED = ("speeding", "toomanyconn")
@@ -58,8 +60,8 @@ def _reputation(evidence: LogEvidence) -> Iterator[Finding]:
 def _changes(evidence: LogEvidence) -> Iterator[Finding]:
     outcomes = evidence.outcomes
     sizes = outcomes["provider"].value_counts().head(LARGEST)
-    for provider in sizes.index[sizes >= LEAST]:
-        rows = outcomes[outcomes["provider"] == provider]
+    large = outcomes[outcomes["provider"].isin(sizes.index[sizes >= LEAST])]
+    for provider, rows in large.groupby("provider"):
         deferred = ((rows["attempts"] > 1) | (rows["outcome"] == "pending")).fillna(False)
         for up, facts, seen in _first_rise(jumps(rows["time"], deferred), str(provider), evidence.marks):
             yield Finding("logs.provider.deferrals", str(provider), seen, deferred=up.after.hits, **facts)
@@ -93,7 +95,10 @@ def _moment(time: pd.Timestamp) -> str:
 def _caps(deliveries: pd.DataFrame) -> Iterator[Finding]:
     """Accepted messages in the hour before rate-limit replies begin; an hour without one ends a spell of them."""
     slow = deliveries["reason"].isin(_LIMITED) | deliveries["enhanced_code"].isin(["4.7.28", "4.7.650"])
-    for (provider, source), rows in deliveries[slow].groupby(["provider", "source_ip"]):
+    limited = deliveries[slow]
+    pairs = limited[["provider", "source_ip"]].value_counts().head(PAIRS)
+    for provider, source in pairs.index:
+        rows = limited[(limited["provider"] == provider) & (limited["source_ip"] == source)]
         mine = deliveries[(deliveries["provider"] == provider) & (deliveries["source_ip"] == source)]
         taken = np.sort(_naive(mine.loc[mine["status"] == "sent", "time"]).to_numpy())
         times = _naive(rows["time"]).sort_values()
@@ -123,7 +128,8 @@ def _naive(times: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
 
 def _disparity(outcomes: pd.DataFrame) -> Iterator[Finding]:
     """Each of our addresses against the others at one provider, within the same kind of mail."""
-    known = outcomes.dropna(subset=["source_ip", "provider"])
+    largest = outcomes["provider"].value_counts().head(LARGEST).index
+    known = outcomes[outcomes["provider"].isin(largest) & outcomes["source_ip"].notna()]
     known = known[~(known["reason"].isin(RECIPIENTS) & (known["outcome"] == "lost"))]
     rows = known.assign(stream=known["stream"].fillna(""), bad=known["outcome"].isin(["lost", "late"]))
     counts = rows.groupby(["provider", "source_ip", "stream"])["bad"].agg(["sum", "size"]).reset_index()
