@@ -22,7 +22,7 @@ ODD = 20
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on the volume and the hours of accounts and servers."""
-    messages = evidence.messages
+    messages = evidence.messages[["time", "host", "sasl_user"]]
     mine = messages.dropna(subset=["sasl_user"])
     yield from _sudden(mine)
     yield from _odd_hours(mine)

@@ -19,12 +19,16 @@ SLOW = 5.0
 """Seconds to connect (greeting and TLS included) that make a server slow; RFC 5321 allows minutes."""
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 """What may stand in a line that people copy."""
+_COLUMNS = [
+    "time", "host", "provider", "recipient", "recipient_domain", "status", "reason", "response", "relay_host", "relay_ip",
+    "delay_connection", "tls_version", "connection_uses",
+]  # fmt: skip
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1")
 
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on outbound connections."""
-    deliveries = evidence.deliveries
+    deliveries = evidence.deliveries[_COLUMNS]
     told = deliveries[deliveries["reason"] == "toomanyconn"]
     yield from _not_reused(deliveries, told)
     yield from _single_use(deliveries, set(told["host"].dropna().unique()))

@@ -30,14 +30,15 @@ def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on providers."""
     yield from _reputation(evidence)
     yield from _changes(evidence)
-    yield from _caps(evidence.deliveries)
-    yield from _disparity(evidence.outcomes)
+    yield from _caps(evidence.deliveries[["time", "provider", "source_ip", "status", "reason", "enhanced_code"]])
+    yield from _disparity(evidence.outcomes[["provider", "source_ip", "stream", "reason", "outcome"]])
     yield from _greylisting(evidence)
 
 
 def _reputation(evidence: LogEvidence) -> Iterator[Finding]:
-    limited = evidence.deliveries[evidence.deliveries["enhanced_code"].isin(["4.7.28", "5.7.28"])]
-    outcomes = evidence.outcomes
+    limited = evidence.deliveries[["time", "provider", "source_ip", "enhanced_code"]]
+    limited = limited[limited["enhanced_code"].isin(["4.7.28", "5.7.28"])]
+    outcomes = evidence.outcomes[["time", "provider", "source_ip", "stream", "outcome", "reason"]]
     lost = outcomes[outcomes["outcome"].isin(["lost", "late"]) & (outcomes["reason"] == "badreputation")]
     for (provider, source), rows in limited.groupby(["provider", "source_ip"]):
         since = rows["time"].min()
@@ -58,7 +59,7 @@ def _reputation(evidence: LogEvidence) -> Iterator[Finding]:
 
 
 def _changes(evidence: LogEvidence) -> Iterator[Finding]:
-    outcomes = evidence.outcomes
+    outcomes = evidence.outcomes[["time", "provider", "attempts", "outcome"]]
     sizes = outcomes["provider"].value_counts().head(LARGEST)
     large = outcomes[outcomes["provider"].isin(sizes.index[sizes >= LEAST])]
     for provider, rows in large.groupby("provider"):
@@ -167,7 +168,7 @@ def _best(counts: pd.DataFrame) -> str:
 def _greylisting(evidence: LogEvidence) -> Iterator[Finding]:
     keys = ["host", "queue_id", "recipient"]
     grey = evidence.deliveries.loc[evidence.deliveries["reason"] == "greylisted", keys].drop_duplicates()
-    outcomes = evidence.outcomes
+    outcomes = evidence.outcomes[[*keys, "attempts", "outcome", "delay", "recipient_domain"]]
     passed = outcomes[(outcomes["attempts"] > 1) & outcomes["outcome"].isin(["accepted", "late"])].merge(grey, on=keys)
     if len(passed):
         minutes = passed["delay"].astype("float64") / 60

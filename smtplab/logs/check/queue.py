@@ -20,14 +20,16 @@ WALLS = frozenset(
     {"userunknown", "blocked", "notaccept", "hostunknown", "norelaying", "policyviolation", "suspend", "networkerror"}
 )
 """Replies that another try seldom changes; full mailboxes have a finding of their own."""
+_STAGES = ("delay_before_queue", "delay_in_queue", "delay_connection", "delay_transmission")
 _FEW = 50
 
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on the queues."""
-    yield from _stages(evidence.deliveries)
-    yield from _stays(evidence.messages)
-    yield from _walls(evidence.outcomes)
+    yield from _stages(evidence.deliveries[["host", "attempt", *_STAGES]])
+    yield from _stays(evidence.messages[["time", "host", "queue_id", "outcome", "lifetime"]])
+    columns = ["recipient_domain", "attempts", "outcome", "reason", "enhanced_code"]
+    yield from _walls(evidence.outcomes[columns])
 
 
 def _stages(deliveries: pd.DataFrame) -> Iterator[Finding]:
@@ -36,10 +38,7 @@ def _stages(deliveries: pd.DataFrame) -> Iterator[Finding]:
     for host, rows in first.groupby("host"):
         if len(rows) < _FEW:
             continue
-        before, queued, connecting, sending = (
-            float(rows[c].quantile(0.95))
-            for c in ("delay_before_queue", "delay_in_queue", "delay_connection", "delay_transmission")
-        )
+        before, queued, connecting, sending = (float(rows[stage].quantile(0.95)) for stage in _STAGES)
         facts, seen = {"host": str(host), "deliveries": len(rows)}, (f"{len(rows):,} first attempts",)
         if before >= 30:
             yield Finding("logs.delay.before_queue", str(host), seen, seconds=f"{before:.0f}", **facts)

@@ -47,6 +47,8 @@ def _network(address: str) -> str:
 
 def _taken_over(evidence: LogEvidence, tried: pd.DataFrame) -> Iterator[Finding]:
     failures = tried[~tried["ok"]]["auth_user"].value_counts()
+    messages = evidence.messages[["time", "message_id", "sasl_user"]].dropna(subset="sasl_user")
+    deliveries = evidence.deliveries[["message_id", "source_ip"]]
     for account in failures.index[failures >= GUESSES]:
         rows = tried[tried["auth_user"] == account]
         failed, fine = rows[~rows["ok"]], rows[rows["ok"]]
@@ -56,11 +58,8 @@ def _taken_over(evidence: LogEvidence, tried: pd.DataFrame) -> Iterator[Finding]
         if strange.empty:
             continue
         since = strange["time"].min()
-        mail = evidence.messages[(evidence.messages["sasl_user"] == account) & (evidence.messages["time"] >= since)]
-        ids = mail["message_id"].dropna()
-        out = evidence.deliveries[
-            evidence.deliveries["message_id"].isin(ids) & evidence.deliveries["source_ip"].notna()
-        ]
+        mail = messages[(messages["sasl_user"] == account) & (messages["time"] >= since)]
+        out = deliveries[deliveries["message_id"].isin(mail["message_id"].dropna())].dropna(subset="source_ip")
         yield Finding(
             "logs.account.compromised",
             str(account),

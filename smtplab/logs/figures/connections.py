@@ -23,7 +23,8 @@ def delay_stages(evidence: LogEvidence) -> go.Figure:
     deliveries = evidence.deliveries
     if deliveries.empty:
         return theme.missing("No delivery is known", NONE)
-    first = deliveries[(deliveries["attempt"] == 1) & deliveries["delay_transmission"].notna()]
+    first = deliveries[["provider", "attempt", *_STAGES]]
+    first = first[(first["attempt"] == 1) & first["delay_transmission"].notna()]
     if first.empty:
         return theme.missing(
             "The stages of delay are unknown", "No line of the logs tells them (Postfix: delays=a/b/c/d)."
@@ -55,7 +56,8 @@ def tls_share(evidence: LogEvidence) -> go.Figure:
     deliveries = evidence.deliveries
     if deliveries.empty:
         return theme.missing("No delivery is known", NONE)
-    sent = deliveries[(deliveries["status"] == "sent") & deliveries["relay_ip"].notna()]
+    accepted = (deliveries["status"] == "sent") & deliveries["relay_ip"].notna()
+    sent = deliveries.loc[accepted, ["provider", "tls_version"]]
     if not sent["tls_version"].notna().any():
         return theme.missing(
             "The TLS of our connections is unknown", "No line tells it (Postfix: smtp_tls_loglevel = 1)."
@@ -98,7 +100,7 @@ def tls_share(evidence: LogEvidence) -> go.Figure:
 
 def connection_reuse(evidence: LogEvidence) -> go.Figure:
     """Deliveries over a new connection and over one used before, a bar one of our hosts."""
-    known = evidence.deliveries[evidence.deliveries["connection_uses"].notna()]
+    known = evidence.deliveries[["host", "connection_uses"]].dropna(subset="connection_uses")
     if known.empty:
         return theme.missing(
             "The reuse of connections is unknown", NONE if evidence.deliveries.empty else "No line tells it."

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from smtplab import providers, theme
 from smtplab.logs.figures.panels import NONE, finish, labels, mark, name_panel, panels, step, top
+from smtplab.logs.rates import bands
 from smtplab.logs.read import LogEvidence
 from smtplab.logs.story import duration
 
@@ -23,7 +24,8 @@ def outcomes_by_provider(evidence: LogEvidence) -> go.Figure:
     if rows.empty:
         return theme.missing("No delivery is known", NONE)
     names = top(rows["provider"], 8)
-    counts = rows[rows["provider"].isin(names)].groupby(["provider", "outcome"]).size().unstack(fill_value=0)
+    part = rows.loc[rows["provider"].isin(names), ["provider", "outcome"]]
+    counts = part.groupby(["provider", "outcome"]).size().unstack(fill_value=0)
     counts = counts.reindex(names)
     figure = go.Figure()
     for outcome in _OUTCOMES:
@@ -55,7 +57,7 @@ def outcomes_over_time(evidence: LogEvidence) -> go.Figure:
         return theme.missing("No delivery is known", NONE)
     names = top(rows["provider"], 4)
     rule, words = step(rows["time"], 90)
-    part = rows[rows["provider"].isin(names)]
+    part = rows.loc[rows["provider"].isin(names), ["provider", "outcome", "time"]]
     keys = [part["provider"], part["outcome"], part["time"].dt.floor(rule)]
     counts = part.groupby(keys).size()
     figure = panels([84] * len(names))
@@ -83,7 +85,7 @@ def outcomes_over_time(evidence: LogEvidence) -> go.Figure:
 
 def undelivered(evidence: LogEvidence) -> go.Figure:
     """The share not accepted yet, against the minutes since mail was queued: a line a stream; lost mail never falls."""
-    rows = evidence.outcomes[evidence.outcomes["delay"].notna()]
+    rows = evidence.outcomes[["stream", "outcome", "delay"]].dropna(subset="delay")
     if rows.empty:
         return theme.missing("No delivery is known", NONE)
     names = rows["stream"].fillna("other")
@@ -119,15 +121,13 @@ def hours_by_provider(evidence: LogEvidence) -> go.Figure:
     if rows.empty:
         return theme.missing("No delivery is known", NONE)
     names = top(rows["provider"], 8)
-    part = rows[rows["provider"].isin(names)]
+    part = rows.loc[rows["provider"].isin(names), ["provider", "time", "attempts", "outcome"]]
     bad = ((part["attempts"] > 1) | (part["outcome"] != "accepted")).fillna(True).astype("int64")
     counts = bad.groupby([part["provider"], part["time"].dt.hour]).agg(["sum", "size"])
     counts = counts.reindex(pd.MultiIndex.from_product([names, range(24)]))
     share = (counts["sum"] / counts["size"]).where(counts["size"] >= 20)
     if share.isna().all():
-        return theme.missing(
-            "Too little mail to compare hours", "No provider has 20 recipients in one hour of the day."
-        )
+        return theme.missing("Too little mail to compare hours", "No provider has 20 recipients in any hour.")
     cells = share.unstack().loc[names]
     size = counts["size"].fillna(0).unstack().loc[names]
     figure = go.Figure(
@@ -149,8 +149,10 @@ def hours_by_provider(evidence: LogEvidence) -> go.Figure:
     figure.update_xaxes(type="category", nticks=12)
     title = "No hour of the day stands out"
     usual = counts["sum"].groupby(level=0).sum() / counts["size"].groupby(level=0).sum()
-    above = share - share.index.get_level_values(0).map(usual)
-    if above.max() >= 0.05:
+    # Many cells: one stands out only where chance alone would not make it once in hundreds.
+    sure = bands(counts["sum"], counts["size"], 0.999)[0].where(share.notna())
+    above = sure - share.index.get_level_values(0).map(usual)
+    if above.max() > 0:
         name, hour = above.idxmax()
         rate = share[(name, hour)]
         title = f"At {hour:02}:00 UTC {providers.name(name)} puts off or refuses {rate:.0%}; {usual[name]:.0%} all day"

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from smtplab import providers, replies, theme
 from smtplab.logs.figures.panels import NONE, top
+from smtplab.logs.rates import wilson
 from smtplab.logs.read import LogEvidence
 
 _LATE = "late, then accepted"
@@ -64,19 +65,21 @@ def address_by_provider(evidence: LogEvidence) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(type="category", side="top", tickangle=0)
-    found = [
-        (cells[i][j][0] or 0.0, a, n)
-        for i, n in enumerate(names)
-        for j, a in enumerate(addresses)
-        if int(sent.get((a, n), 0)) >= 20
-    ]
-    share, address, name = max(found, default=(0.0, "", ""))
+    found = [(cells[i][j][0] or 0.0, a, n) for i, n in enumerate(names) for j, a in enumerate(addresses)]
+    share, address, name = max(found, key=lambda f: _sure(sent, f), default=(0.0, "", ""))
     title = "No address of ours is treated badly by a large provider"
-    if share >= 0.05:
+    if _sure(sent, (share, address, name)) >= 0.05:
         title = f"{providers.name(name)} refuses or delays {share:.0%} of the mail from {address}"
     said = [f"{a} to {providers.name(n)}: {share:.0%}" for share, a, n in found]
     done = theme.finish(figure, title=title, alt=f"{title}. {'; '.join(said)}", height=130 + 62 * len(names))
     return done.update_layout(margin_t=84, xaxis_tickfont_size=10)
+
+
+def _sure(sent: pd.Series, cell: tuple[float, str, str]) -> float:
+    """A share that chance alone hardly makes: the lower end of its interval."""
+    share, address, name = cell
+    total = int(sent.get((address, name), 0))
+    return wilson(round(share * total), total, 0.999)[0] if total else 0.0
 
 
 def _cell(sent: pd.Series, why: pd.DataFrame, key: tuple[str, str]) -> tuple[float | None, str]:

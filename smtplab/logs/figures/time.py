@@ -35,7 +35,7 @@ def acceptance_over_time(evidence: LogEvidence) -> go.Figure:
             low = share.idxmin()
             said.append(f"{providers.name(name)}: lowest {share.min():.0%} on {theme.day(low)}")
             # Few recipients make low shares by chance: the day whose whole interval lies lowest is the worst.
-            high = bands(one["sum"], one["size"])[1]
+            high = bands(one["sum"], one["size"], 0.999)[1]
             bad = high.idxmin()
             worst = min(worst, (name, float(high.min()), float(share[bad]), theme.day(bad)), key=lambda w: w[1])
             floor = min(floor, float(share.min()))
