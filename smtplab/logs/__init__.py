@@ -17,6 +17,7 @@ from smtplab.logs.figures import (
     undelivered,
 )
 from smtplab.logs.read import LogEvidence, read, sightings
+from smtplab.logs.summary import by_account, by_provider, by_stream, most_tried
 from smtplab.logs.trace import Trace, trace
 
 __all__ = [
@@ -24,11 +25,15 @@ __all__ = [
     "Trace",
     "acceptance_over_time",
     "address_by_provider",
+    "by_account",
+    "by_provider",
+    "by_stream",
     "check",
     "connection_reuse",
     "deferrals_over_time",
     "delay_stages",
     "hours_by_provider",
+    "most_tried",
     "outcomes_by_provider",
     "outcomes_over_time",
     "read",

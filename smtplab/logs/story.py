@@ -20,6 +20,8 @@ _MAILBOX = ("virtual", "local", "dovecot", "lmtp")
 
 def told(asked: str, found: int, messages: pd.DataFrame, steps: pd.DataFrame) -> str:
     """The story of the one message, or the list of them and the newest one's story."""
+    if not asked:
+        return "No message to trace: name an address, a Message-ID or a queue id."
     if not found:
         return visible(f"The logs hold nothing on {asked}: no message, recipient, sender or queue id of that name.")
     lines: list[str] = []

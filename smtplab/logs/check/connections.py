@@ -20,8 +20,8 @@ SLOW = 5.0
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 """What may stand in a line that people copy."""
 _COLUMNS = [
-    "time", "host", "provider", "recipient", "recipient_domain", "status", "reason", "response", "relay_host", "relay_ip",
-    "delay_connection", "tls_version", "connection_uses",
+    "time", "host", "provider", "recipient", "recipient_domain", "status", "reason", "response",
+    "relay_host", "relay_ip", "delay_connection", "tls_version", "connection_uses",
 ]  # fmt: skip
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1")
 
