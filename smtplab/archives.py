@@ -6,6 +6,7 @@ A member is opened, not loaded, so that a large report streams; the bounds hold 
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -40,13 +41,19 @@ class Bounded:
     where: str
     done: int = 0
     cut: bool = field(default=False)
+    plain: bool = False
+    most: int = MAX_BYTES
+
+    def unbound(self) -> None:
+        """Lift the bound on size where nothing was packed: for who streams a large file of one's own."""
+        self.most = sys.maxsize if self.plain else self.most
 
     def read(self, size: int | None = -1) -> bytes:
         """Up to `size` bytes; raises SourceError beyond the bounds or when the data is damaged."""
         if size is None or size < 0:
             # Piece by piece, so that the bounds hold before all of a bomb is in memory.
             return b"".join(iter(lambda: self.read(1024 * 1024), b""))
-        want = min(size, MAX_BYTES + 1 - self.done)
+        want = min(size, self.most + 1 - self.done)
         try:
             data = self.source.read(want)
         except EOFError:
@@ -55,7 +62,7 @@ class Bounded:
         except (OSError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as e:
             raise SourceError(f"cannot be unpacked: {str(e)[:120]}", where=self.where) from e
         self.done += len(data)
-        if self.done > MAX_BYTES:
+        if self.done > self.most:
             raise SourceError(f"unpacks to more than {MAX_BYTES // 1024 // 1024} MiB", where=self.where)
         if self.done > RATIO_FROM and self.done > MAX_RATIO * max(self.packed, 1):
             raise SourceError(f"grows more than {MAX_RATIO}-fold when unpacked", where=self.where)
@@ -94,20 +101,21 @@ Problem = Callable[[str, str], None]
 """Told of what could not be opened: name, what."""
 
 
-def members(source: Path | bytes, name: str, problem: Problem) -> Iterator[Member]:
+def members(source: Path | bytes, name: str, problem: Problem, most: int = MAX_MEMBERS) -> Iterator[Member]:
     """The files within a file or attachment: itself, or what gzip or zip holds, packed twice at most.
 
-    A zip that is damaged, encrypted or has too many members is told to `problem` and costs itself.
+    `most` files of a zip are read. A zip that is damaged, encrypted or has too many members is told to `problem` and costs itself.
     """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
 
     def plain() -> Bounded:
-        return Bounded(io.BytesIO(source) if isinstance(source, bytes) else source.open("rb"), size, name)
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+        return Bounded(stream, size, name, plain=True)
 
-    yield from _unpack(Member(name, plain), size, problem, _DEPTH)
+    yield from _unpack(Member(name, plain), size, problem, _DEPTH, most)
 
 
-def _unpack(member: Member, packed: int, problem: Problem, depth: int) -> Iterator[Member]:
+def _unpack(member: Member, packed: int, problem: Problem, depth: int, most: int) -> Iterator[Member]:
     try:
         head = member.head(4)
     except (SourceError, OSError) as e:
@@ -115,9 +123,9 @@ def _unpack(member: Member, packed: int, problem: Problem, depth: int) -> Iterat
     if not depth:
         yield member
     elif head[:2] == b"\x1f\x8b":
-        yield from _unpack(_gunzip(member, packed), packed, problem, depth - 1)
+        yield from _unpack(_gunzip(member, packed), packed, problem, depth - 1, most)
     elif head == b"PK\x03\x04":
-        yield from _unzip(member, packed, problem, depth)
+        yield from _unzip(member, packed, problem, depth, most)
     else:
         yield member
     return None
@@ -159,7 +167,7 @@ class _Gunzip:
         self.source.close()
 
 
-def _unzip(member: Member, packed: int, problem: Problem, depth: int) -> Iterator[Member]:
+def _unzip(member: Member, packed: int, problem: Problem, depth: int, most: int) -> Iterator[Member]:
     try:
         data = member.read()
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -167,14 +175,14 @@ def _unzip(member: Member, packed: int, problem: Problem, depth: int) -> Iterato
         inside = [i for i in archive.infolist() if not i.filename.endswith("/")]
     except (SourceError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as e:
         return problem(member.name, f"not a readable zip: {str(getattr(e, 'what', e))[:120]}")
-    if len(inside) > MAX_MEMBERS:
-        problem(member.name, f"holds {len(inside):,} files; the first {MAX_MEMBERS} are read")
-    for info in inside[:MAX_MEMBERS]:
+    if len(inside) > most:
+        problem(member.name, f"holds {len(inside):,} files; the first {most:,} are read")
+    for info in inside[:most]:
         if info.filename.startswith("__MACOSX/"):
             continue
         label = f"{member.name}/{info.filename[:120]}" if info.filename else member.name
         within = Member(label, lambda i=info, n=label: _entry(archive, i, n))  # type: ignore[misc]
-        yield from _unpack(within, info.compress_size, problem, depth - 1)
+        yield from _unpack(within, info.compress_size, problem, depth - 1, most)
     return None
 
 

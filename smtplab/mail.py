@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import email
 import re
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.errors import HeaderParseError
@@ -23,6 +27,9 @@ from smtplab.errors import SourceError
 MAX_MESSAGE = 8 * 1024 * 1024
 """Most bytes read of one message; the rest of a longer one is left out and told."""
 MAX_FILES = 200_000
+MAX_ZIPPED = 20_000
+"""Most messages read of one zip."""
+STANDARD_INPUT = "-"
 NOT_MAIL = "not mail; expected mbox, maildir or a message (.eml)"
 MAX_PARTS = 500
 MAX_HEADER = 2_000
@@ -68,15 +75,29 @@ def files(path: Path, name: str) -> Iterator[tuple[Path, str]]:
 
 
 def read(path: Path, name: str, problem: Problem) -> Iterator[Raw]:
-    """All messages of a path; `name` is how the path is called in tables and problems."""
+    """All messages of a path, "-" for standard input; `name` is how the path is called in tables and problems."""
+    if str(path) == STANDARD_INPUT:
+        with _standard_input() as file:
+            yield from read(file, "standard input", problem)
+        return
     for file, label in files(path, name):
         try:
-            for member in members(file, label, problem):
+            for member in members(file, label, problem, MAX_ZIPPED):
                 yield from read_member(member, problem)
         except SourceError as e:
             problem(label, e.what)
         except OSError as e:
             problem(label, f"cannot be read: {e.strerror}")
+
+
+@contextmanager
+def _standard_input() -> Iterator[Path]:
+    """Standard input as a file: a mailbox is looked at twice, and may be larger than memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mail"
+        with file.open("wb") as kept:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+        yield file
 
 
 def read_member(member: Member, problem: Problem) -> Iterator[Raw]:
@@ -85,6 +106,7 @@ def read_member(member: Member, problem: Problem) -> Iterator[Raw]:
     if kind := not_mail(head):
         return problem(member.name, "empty: no message" if kind == "empty" else f"{kind}, {NOT_MAIL}")
     reader = member.open()
+    reader.unbound()
     try:
         if head.startswith(b"From "):
             yield from _mbox(reader, member.name, problem)

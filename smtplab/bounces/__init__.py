@@ -8,12 +8,14 @@ from smtplab.bounces.overview import kinds, replies, unseen
 from smtplab.bounces.policies import Policy, policy
 from smtplab.bounces.read import KINDS, BounceEvidence, read, read_paths
 from smtplab.bounces.sort import Sorted, sort
+from smtplab.bounces.stream import Judged, judged
 from smtplab.bounces.suppression import Action, avoided, hand_over, suppress
 
 __all__ = [
     "KINDS",
     "Action",
     "BounceEvidence",
+    "Judged",
     "Policy",
     "Sorted",
     "avoided",
@@ -21,6 +23,7 @@ __all__ = [
     "check",
     "corrected",
     "hand_over",
+    "judged",
     "kinds",
     "matched",
     "matrix",

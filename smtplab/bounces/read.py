@@ -1,4 +1,4 @@
-"""A mailbox of bounces into tables; every message ends as one of six kinds, none is dropped."""
+"""A mailbox of bounces into tables; every message ends as one of seven kinds, none is dropped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from typing import Any
 import pandas as pd
 
 from smtplab import mail, replies
-from smtplab.bounces.sort import sort
+from smtplab.bounces.stream import Judged, judged
 from smtplab.case import Case
 from smtplab.errors import SourceError
 from smtplab.tables import conform
 
+_BATCH = 20_000
+_DATA = (
+    "providers.toml", "tables.toml",
+    "bounce_formats.toml", "report_words.toml", "auto_replies.toml",
+)  # fmt: skip
 KINDS = ("bounce", "delay", "complaint", "auto-reply", "disposition", "success", "none")
 _MESSAGES = {
     "file": "str", "number": "Int64", "line": "Int64", "time": "datetime64[us, UTC]", "kind": "str", "why": "str",
@@ -63,68 +68,89 @@ def read(case: Case) -> BounceEvidence:
     return BounceEvidence(tables["bounces"], tables["messages"], tables["returned"], tables["problems"], case.domains)
 
 
-def read_paths(paths: Iterable[Path], *, domains: tuple[str, ...] = ()) -> BounceEvidence:
-    """What came back in mailboxes, folders and messages, without a case; raises as `read`."""
-    tables = _read((Path(p), Path(p).name) for p in paths)
+def read_paths(paths: Iterable[Path | str], *, domains: tuple[str, ...] = (), processes: int = 1) -> BounceEvidence:
+    """What came back in mailboxes, folders and messages ("-": standard input), without a case; raises as `read`.
+
+    With more than one process messages are judged in workers, which pays from some ten thousand messages on.
+    """
+    tables = _read(((Path(p), Path(p).name) for p in paths), processes)
     return BounceEvidence(tables["bounces"], tables["messages"], tables["returned"], tables["problems"], domains)
 
 
 def _rules() -> str:
     """What besides the files decides the tables."""
     data = resources.files("smtplab") / "data"
-    texts = [(data / name).read_bytes() for name in ("providers.toml", "tables.toml")]
+    texts = [(data / name).read_bytes() for name in _DATA]
     return hashlib.sha256(b"".join([*texts, replies.fingerprint(), repr((_MESSAGES, _RETURNED)).encode()])).hexdigest()
 
 
-def _read(sources: Iterable[tuple[Path, str]]) -> dict[str, pd.DataFrame]:
+def _read(sources: Iterable[tuple[Path, str]], processes: int = 1) -> dict[str, pd.DataFrame]:
     problems: Counter[tuple[str, str]] = Counter()
-    bounces: list[dict[str, Any]] = []
-    messages: list[dict[str, Any]] = []
-    came_back: list[dict[str, Any]] = []
 
     def problem(name: str, what: str) -> None:
         problems[name, what] += 1
 
-    for path, name in sources:
-        for raw in mail.read(path, name, problem):
-            try:
-                one = sort(raw.data)
-            except RecursionError:
-                problem(raw.file, "a message is nested too deeply to be read")
-                continue
-            messages.append(
-                {
-                    "file": raw.file,
-                    "number": raw.number,
-                    "line": raw.line,
-                    "time": one.time,
-                    "kind": one.kind,
-                    "why": one.why,
-                    "author": one.author,
-                    "subject": one.subject,
-                    "recipients": sum(r["recipient"] is not None for r in one.rows),
-                }
-            )
-            if one.time is None:
-                problem(raw.file, "a message has no Date that can be read")
-            bounces += ({**row, "file": raw.file} for row in one.rows)
-            if back := one.returned:
-                fields = {k: getattr(back, k) for k in _RETURNED if k not in ("file", "number", "signatures")}
-                signatures = " ".join(f"{d}/{s}" for d, s in back.signatures) or None
-                came_back.append({"file": raw.file, "number": raw.number, **fields, "signatures": signatures})
+    rows = _Rows()
+    for one in judged(sources, problem, processes):
+        if one.answer.time is None:
+            problem(one.file, "a message has no Date that can be read")
+        rows.add(one)
     refused = [(f, w) for f, w in problems if w.endswith(mail.NOT_MAIL)]
-    if refused and not messages:
+    if refused and not rows.count:
         raise SourceError(refused[0][1], where=refused[0][0], do="Put the mailbox there, or take the file out")
-    rows = [{"file": f, "what": w, "records": n} for (f, w), n in problems.items()]
-    return {
-        "bounces": conform("bounces", bounces),
-        "messages": _frame(messages, _MESSAGES),
-        "returned": _frame(came_back, _RETURNED),
-        "problems": conform("problems", rows),
-    }
+    told = [{"file": f, "what": w, "records": n} for (f, w), n in problems.items()]
+    return rows.tables() | {"problems": conform("problems", told)}
 
 
-def _frame(rows: list[dict[str, Any]], dtypes: dict[str, str]) -> pd.DataFrame:
+class _Rows:
+    """Rows as they come; every so many become columns, which are a tenth of their size."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._open: tuple[list[dict[str, Any]], ...] = ([], [], [])
+        self._done: tuple[list[pd.DataFrame], ...] = ([], [], [])
+
+    def add(self, one: Judged) -> None:
+        bounces, messages, returned = self._open
+        answer, where = one.answer, {"file": one.file, "number": one.number}
+        self.count += 1
+        messages.append(
+            {
+                **where,
+                "line": one.line,
+                "time": answer.time,
+                "kind": answer.kind,
+                "why": answer.why,
+                "author": answer.author,
+                "subject": answer.subject,
+                "recipients": sum(r["recipient"] is not None for r in answer.rows),
+            }
+        )
+        bounces += ({**row, "file": one.file} for row in answer.rows)
+        if back := answer.returned:
+            fields = {k: getattr(back, k) for k in _RETURNED if k not in ("file", "number", "signatures")}
+            returned.append({**where, **fields, "signatures": " ".join(f"{d}/{s}" for d, s in back.signatures) or None})
+        if len(messages) >= _BATCH:
+            self._close()
+
+    def _close(self) -> None:
+        frames = (conform("bounces", self._open[0]), _frame(self._open[1], _MESSAGES), _frame(self._open[2], _RETURNED))
+        for rows, done, frame in zip(self._open, self._done, frames, strict=True):
+            done.append(frame)
+            rows.clear()
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All rows as the tables bounces, messages and returned."""
+        self._close()
+        bounces, messages, returned = (pd.concat(done, ignore_index=True) for done in self._done)
+        return {
+            "bounces": conform("bounces", bounces),
+            "messages": _frame(messages, _MESSAGES),
+            "returned": _frame(returned, _RETURNED),
+        }
+
+
+def _frame(rows: list[dict[str, Any]] | pd.DataFrame, dtypes: dict[str, str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(dtypes))
     made = {c: pd.to_datetime(frame[c], utc=True) if t.startswith("datetime") else frame[c] for c, t in dtypes.items()}
     return pd.DataFrame(made).astype(dtypes).sort_values(["file", "number"], kind="stable", ignore_index=True)
