@@ -104,7 +104,7 @@ Problem = Callable[[str, str], None]
 def members(source: Path | bytes, name: str, problem: Problem, most: int = MAX_MEMBERS) -> Iterator[Member]:
     """The files within a file or attachment: itself, or what gzip or zip holds, packed twice at most.
 
-    `most` files of a zip are read. A zip that is damaged, encrypted or has too many members is told to `problem` and costs itself.
+    A zip that is damaged, encrypted or has more members than `most` is told to `problem` and costs itself.
     """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
 

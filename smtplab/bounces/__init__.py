@@ -2,6 +2,7 @@
 
 from smtplab.bounces.check import check, sightings
 from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
+from smtplab.bounces.imap import fetch
 from smtplab.bounces.matching import corrected, matched
 from smtplab.bounces.outcomes import outcomes
 from smtplab.bounces.overview import kinds, replies, unseen
@@ -22,6 +23,7 @@ __all__ = [
     "by_reason_and_provider",
     "check",
     "corrected",
+    "fetch",
     "hand_over",
     "judged",
     "kinds",

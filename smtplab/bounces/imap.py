@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -99,13 +100,11 @@ def password(folder: Folder) -> str:
     if told := os.environ.get(PASSWORD):
         return told
     try:
-        import keyring
-
-        told = keyring.get_password(folder.host, folder.user)
+        told = str(import_module("keyring").get_password(folder.host, folder.user) or "")
     except Exception:
         # No keyring, or none that opens here: both mean that there is no password.
-        told = None
-    if told is None:
+        told = ""
+    if not told:
         raise SourceError(
             f"no password for {folder.user}", where=folder.host, do=f"Set {PASSWORD}, or store it in the keyring"
         )

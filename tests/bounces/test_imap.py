@@ -1,0 +1,151 @@
+"""An IMAP folder of a real Dovecot becomes a file; what an address may not hold, and where the password comes from."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from smtplab import bounces
+from smtplab.bounces import imap
+from smtplab.errors import SourceError
+from smtplab.lab.processes import Processes, greets, until
+from tests.bounces.making import AWAY, LETTER, complaint, dsn
+from tests.net.certs import DAY, Authority
+
+DOVECOT = """protocols = imap
+listen = 127.0.0.1
+base_dir = {root}/run
+state_dir = {root}/state
+log_path = {root}/dovecot.log
+ssl = required
+ssl_cert = <{root}/chain.pem
+ssl_key = <{root}/key.pem
+auth_mechanisms = plain login
+mail_location = maildir:{root}/mail/%n
+mail_uid = 65534
+mail_gid = 65534
+first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%n {root}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={root}/mail/%n
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {plain}
+  }}
+  inet_listener imaps {{
+    port = {tls}
+  }}
+}}
+"""
+MESSAGES = (dsn(), complaint(), AWAY, LETTER, "Subject: From\n\nFrom the start\n")
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def dovecot() -> Iterator[tuple[int, int, ssl.SSLContext, Path]]:
+    # The folders of pytest are closed to Dovecot's own users.
+    root = Path(tempfile.mkdtemp(prefix="smtplab-imap-"))
+    root.chmod(0o755)
+    authority = Authority()
+    now = datetime.now(UTC)
+    authority.issue("localhost", begin=now - DAY, end=now + DAY).write(root)
+    (root / "users").write_text("jo:right\n")
+    (root / "users").chmod(0o644)
+    for folder in ("new", "cur", "tmp"):
+        (root / "mail" / "jo" / ".Bounced" / folder).mkdir(parents=True)
+    for number, text in enumerate(MESSAGES):
+        (root / "mail" / "jo" / ".Bounced" / "new" / f"{number}.x").write_bytes(text.encode())
+    for path in [root / "mail", *(root / "mail").rglob("*")]:
+        shutil.chown(path, 65534, 65534)
+    plain, tls = free_port(), free_port()
+    (root / "dovecot.conf").write_text(DOVECOT.format(root=root, plain=plain, tls=tls))
+    processes = Processes()
+    processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
+    try:
+        until("Dovecot answers", lambda: greets("127.0.0.1", tls), processes=processes)
+        context = ssl.create_default_context(cafile=str(authority.pem(root / "ca.pem")))
+        yield plain, tls, context, root
+    finally:
+        processes.stop()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("scheme", ["imap", "imaps"])
+def test_a_folder_becomes_a_file_and_nothing_changes_on_the_server(
+    scheme: str,
+    dovecot: tuple[int, int, ssl.SSLContext, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain, tls, context, root = dovecot
+    monkeypatch.setenv(imap.PASSWORD, "right")
+    url = f"{scheme}://jo@localhost:{plain if scheme == 'imap' else tls}/Bounced"
+    assert bounces.fetch(url, tmp_path / "box.mbox", tls=context) == len(MESSAGES)
+    found = bounces.read_paths([tmp_path / "box.mbox"])
+    assert sorted(found.messages["kind"]) == ["auto-reply", "bounce", "complaint", "none", "none"]
+    assert not [p for p in (root / "mail" / "jo" / ".Bounced").rglob("*.x*") if "S" in p.name.partition(":2,")[2]]
+    assert [p.name for p in tmp_path.iterdir()] == ["box.mbox"]
+
+
+@pytest.mark.servers
+def test_what_fails_says_where_and_leaves_no_file(
+    dovecot: tuple[int, int, ssl.SSLContext, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, tls, context, _ = dovecot
+    monkeypatch.setenv(imap.PASSWORD, "right")
+    with pytest.raises(SourceError, match="cannot be read"):
+        bounces.fetch(f"imaps://jo@localhost:{tls}/Nothing", tmp_path / "box", tls=context)
+    with pytest.raises(SourceError, match="cannot sign in"):
+        bounces.fetch(f"imaps://jo@localhost:{tls}/Bounced", tmp_path / "box")
+    monkeypatch.setenv(imap.PASSWORD, "wrong")
+    with pytest.raises(SourceError, match="cannot sign in") as told:
+        bounces.fetch(f"imaps://jo@localhost:{tls}/Bounced", tmp_path / "box", tls=context)
+    assert "wrong" not in str(told.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("imaps://jo:secret@mail.example/Bounced", "a password does not belong"),
+        ("https://jo@mail.example/", "not an IMAP address"),
+        ("imaps://mail.example/", "not an IMAP address"),
+        ("imaps://jo@mail.example:port/", "not an IMAP address"),
+        ("box.mbox", "not an IMAP address"),
+    ],
+)
+def test_an_address_is_checked_and_a_password_in_it_is_never_repeated(url: str, what: str) -> None:
+    with pytest.raises(SourceError, match=what) as told:
+        imap.Folder.of(url)
+    assert "secret" not in str(told.value)
+
+
+def test_an_address_names_user_host_port_and_folder() -> None:
+    assert imap.Folder.of("imaps://jo%40mail.example@mx.example/Bounces%2FOld") == imap.Folder(
+        "imaps", "mx.example", 993, "jo@mail.example", "Bounces/Old"
+    )
+    assert imap.Folder.of("imap://jo@mx.example").name == "INBOX"
+
+
+def test_without_a_password_the_way_to_give_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(imap.PASSWORD, raising=False)
+    with pytest.raises(SourceError, match="no password for jo"):
+        imap.password(imap.Folder.of("imaps://jo@nowhere.example/"))
