@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from smtplab.bounces import notice, signs, vocabulary
+from smtplab.bounces import notice, vocabulary
 from smtplab.bounces.message import HEADERS_ONLY, Part, outside
 from smtplab.bounces.message import read as read_message
 
@@ -22,24 +22,22 @@ _LINE = re.compile(r"^\**([^\s:*]{1,20})\**[ \t]*[:：]\**[ \t]*(.*)$")
 _HEAD = 12
 
 
-def within(message: Part) -> Iterator[Part]:
-    """The messages that a message forwards."""
-    if message.kind == "multipart/digest":
+def within(message: Part, report: bool) -> Iterator[Part]:
+    """The messages that a message forwards; `report`: it is one itself, so that the copy in its text counts too."""
+    if message.has("List-Post") or message.kind == "multipart/digest":
         return
-    attached = [
-        p for p in outside(message)[1:] if p.kind.startswith("message/") and p.kind not in HEADERS_ONLY and p.parts
-    ]
-    for part in attached[:MOST]:
+    # The posts of a digest have no type of their own.
+    parts = [p for p in outside(message)[1:] if p.default != "message/rfc822" and p.kind not in HEADERS_ONLY]
+    for part in [p for p in parts if p.kind.startswith("message/") and p.parts][:MOST]:
         inner = part.parts[0]
         yield inner
         # One layer more: a forward of a forward.
         deeper = [p for p in outside(inner)[1:] if p.kind == "message/rfc822" and p.parts]
         yield from (p.parts[0] for p in deeper[:1])
-    forwarded = signs.answers(message.first("Subject"))
-    if forwarded and (inline := _inline(message)):
+    if vocabulary.has("forwarding", message.first("Subject")) and (inline := _inline(message)):
         yield inline
-    _, copy = notice.split(notice.words(outside(message)))
-    if copy and not forwarded:
+    copy = notice.split(notice.words(outside(message)))[1] if report else ""
+    if copy:
         yield read_message(copy.encode("utf-8", "replace"))
 
 

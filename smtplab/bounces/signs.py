@@ -35,11 +35,17 @@ def weight(message: Part, words: str) -> int:
     of_subject = vocabulary.found(subject, "subject", "robot", "replying")
     of_text = vocabulary.found(words[:MAX_WORDS], "said", "quoting")
     null, daemon, formal = _null_sender(message), _is_daemon(message), _formal(message)
-    total = 4 * formal + (4 if daemon else 3 * vocabulary.has("from", message.first("From"))) + 2 * null
+    named = vocabulary.has("from", message.first("From"))
+    total = 4 * formal + (4 if daemon else 3 * named) + 2 * null
     total += 2 * ("subject" in of_subject) + ("robot" in of_subject) + ("said" in of_text)
     total += bool(REPLY.search(words[:MAX_WORDS])) + _submitted(message)
-    if not ("said" in of_text or "subject" in of_subject or formal):
+    told = "said" in of_text or "subject" in of_subject or formal
+    # What a log says in an alert is said by nobody who delivers mail.
+    known = bool(of_subject & {"subject", "robot"}) or formal or null or daemon or named
+    if not (told and known):
         total -= 2
+    if not (formal or null or daemon or named or vocabulary.has("unattended", message.first("From"))):
+        total -= 1
     return total - _against(message, words, null or daemon, of_subject | of_text)
 
 
@@ -68,11 +74,6 @@ def _null_sender(message: Part) -> bool:
 
 def _submitted(message: Part) -> bool:
     return message.first("Auto-Submitted").lower().startswith("auto-")
-
-
-def answers(subject: str) -> bool:
-    """Whether a subject carries the mark of an answer or a forward."""
-    return vocabulary.has("replying", subject)
 
 
 def _greets(words: str) -> bool:

@@ -55,7 +55,7 @@ def sort(data: bytes) -> Sorted:
     message = read_message(data)
     answer = _judge(message)
     if answer is None or answer.vague:
-        answer = _forwarded(message) or answer or _none(message)
+        answer = _forwarded(message, answer is not None) or answer or _none(message)
     time = mail.date(message)
     author, subject = _author(message), message.first("Subject") or None
     rows = answer.rows or [_row(answer.kind, answer.returned, recipient=None, diagnostic=answer.why)]
@@ -63,8 +63,8 @@ def sort(data: bytes) -> Sorted:
     return Sorted(answer.kind, answer.why, time, author, subject, tuple(rows), answer.returned)
 
 
-def _forwarded(message: Part) -> _Answer | None:
-    for inner in forward.within(message):
+def _forwarded(message: Part, report: bool) -> _Answer | None:
+    for inner in forward.within(message, report):
         found = _judge(inner)
         if found and found.kind != "auto-reply" and not found.vague:
             return replace(found, why=f"{found.why}, forwarded")

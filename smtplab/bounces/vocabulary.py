@@ -19,6 +19,7 @@ def lists() -> dict[str, list[str]]:
 _AROUND = {
     "robot": (r"^", ""),
     "replying": (r"^\s*(?:\[[^\]]{1,40}\]\s*)?", r"\s*(?:\[\d+\])?\s*[:：]"),
+    "forwarding": (r"^\s*(?:\[[^\]]{1,40}\]\s*)?", r"\s*[:：]"),
     "quoting": (r"(?m)^[ \t>]*", ""),
     "greeting": (r"(?m)^[ \t]*", r"\b[^\n]{0,40}$"),
     "forwarded": (r"(?m)^[ \t]*(?:-{2,}|_{5,}|begin)?[ \t]*", r"[^\n]{0,60}$"),
