@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help report test jupyter notebooks bench clean
+.PHONY: help report test jupyter notebooks bench fuzz clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ notebooks: $(STAMP)  ## run every chapter and store its outputs
 
 bench: $(STAMP)  ## every benchmark, ours beside a peer
 	@for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+fuzz: $(STAMP)  ## a hundred thousand damaged bounces; COUNT=N for more or fewer
+	@$(BIN)/python -m tests.bounces.fuzz $(or $(COUNT),100000)
 
 clean:  ## remove .venv, reports and caches
 	@rm -rf $(VENV) reports .mypy_cache .ruff_cache .pytest_cache data/cases/*/cache

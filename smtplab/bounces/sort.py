@@ -213,6 +213,7 @@ def _judged(letter: Letter, recipient: Recipient, status: Status) -> dict[str, A
         reason=reply.reason if failed else _FIXED["success"],
         permanent=reply.permanent if failed else None,
         rule=reply.rule if failed else None,
+        confidence=reply.confidence if failed else None,
         diagnostic=recipient.diagnostic,
         agent=_agent(letter, status),
         queue_id=status.queue_id,
