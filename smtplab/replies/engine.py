@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from smtplab.replies.rules import GAP, literals, marks, rules
+from smtplab.replies.rules import gappy, literals, marks, rules
 
 Finder = Callable[[str], list[int]]
 """From a text in lower case to the ascending numbers of the patterns that may be in it."""
+
+
+MEMORY = 128 << 20
+"""Bytes that the set may take for the states that it has met; with too few it forgets them and is slow."""
 
 
 @cache
@@ -26,7 +30,7 @@ def compiled(number: int) -> re.Pattern[str]:
 
 def probe(pattern: str) -> str:
     """What stands for a pattern in the set: a few patterns with gaps would slow the whole set a hundredfold."""
-    return "|".join(map(re.escape, literals(pattern))) if GAP.search(pattern) else pattern
+    return "|".join(map(re.escape, literals(pattern))) if gappy(pattern) else pattern
 
 
 @cache
@@ -36,12 +40,14 @@ def finder() -> Finder:
         import re2
     except ImportError:
         return plain()
-    found = re2.Set.SearchSet()
+    options = re2.Options()
+    options.max_mem = MEMORY
+    found = re2.Set.SearchSet(options)
     numbers = [n for n, pattern in enumerate(patterns()) if pattern]
     for number in numbers:
         found.Add(probe(patterns()[number]))
     found.Compile()
-    return _confirmed(lambda text: sorted(numbers[i] for i in found.Match(text)))
+    return _confirmed(lambda text: sorted(numbers[i] for i in found.Match(text) or ()))
 
 
 def plain() -> Finder:
@@ -55,7 +61,7 @@ def plain() -> Finder:
 
 
 def _confirmed(find: Finder) -> Finder:
-    wide: Sequence[bool] = [bool(GAP.search(p)) for p in patterns()]
+    wide: Sequence[bool] = [gappy(p) for p in patterns()]
 
     def sure(text: str) -> list[int]:
         return [n for n in find(text) if not wide[n] or compiled(n).search(text)]

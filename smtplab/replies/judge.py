@@ -81,7 +81,7 @@ def classify(
     enhanced = said.enhanced_code or enhanced_code
     found = finder()(low)
     whose, asked = _told(found, provider, command, low)
-    seen = _Seen(low, said.start, smtp, enhanced or "", whose, asked)
+    seen = _Seen(low, said.start, said.end, smtp, enhanced or "", whose, asked)
     hits = _hits(seen, found)
     first = next(hits, None)
     if first is None:
@@ -120,6 +120,7 @@ class _Seen:
 
     text: str
     start: int
+    end: int
     smtp: int | None
     enhanced: str
     providers: tuple[str, ...]
@@ -185,7 +186,7 @@ def _hits(seen: _Seen, found: list[int]) -> Iterator[_Hit]:
         rule = rules()[number]
         if (rule.provider and not set(rule.provider) & set(seen.providers) and not rule.unique) or not seen.fits(rule):
             continue
-        place = compiled(number).search(seen.text, seen.start)
+        place = compiled(number).search(seen.text, seen.start, seen.end)
         if place is None:
             stray.append(number)
         elif rule.provider:

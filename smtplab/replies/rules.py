@@ -14,8 +14,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-GAP = re.compile(r"(?:(?<!\\)\.|\[\^[^]]+\]|\\S)(?:[*+]|\{\d*,\d*\})")
-"""A stretch of anything: what costs a set of patterns its speed."""
+_REPEAT = re.compile(r"(?:(?<!\\)[.)\]]|\\S)(?:[*+]|\{(\d*),?(\d*)\})")
+_SHORT = 3
+
+
+def gappy(pattern: str) -> bool:
+    """Whether a pattern holds a stretch of anything: what costs a set of patterns its speed."""
+    found = list(_REPEAT.finditer(pattern))
+    return any(r[0].startswith(")") or int(r[2] or r[1] or _SHORT + 1) > _SHORT for r in found)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def marks() -> tuple[Mark, ...]:
     """What tells the provider or the command of a reply."""
     made = []
     for _, head in files():
-        made += [Mark("provider", head["provider"][0], text) for text in head.get("marks", ())]
+        made += [Mark("provider", whose, text) for whose, texts in head.get("marks", {}).items() for text in texts]
         made += [
             Mark("command", command, text) for command, texts in head.get("commands", {}).items() for text in texts
         ]
@@ -132,7 +138,7 @@ def _rule(row: Mapping[str, Any], head: Mapping[str, Any]) -> Rule:
         permanent=permanent,
         suppress=row.get("suppress", reason.suppress and not ours),
         ours=ours,
-        provider=tuple(head.get("provider", ())),
+        provider=tuple(row.get("provider", head.get("provider", ()))),
         text=row.get("text", ""),
         codes=tuple(expanded(row.get("codes", ()))),
         smtp=tuple(row.get("smtp", ())),
