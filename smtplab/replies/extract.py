@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 _STARTS = re.compile(
     r" said: |returned '|returned was:? |(?:remote server|response) was: |[])]: (?=[245][0-9]{2}[ -])|^ ?smtp; ?"
-    r"|(?:our (?:final )?[A-Z]{4,8}(?: ?TO| ?FROM)?):(?=[245])|reason: (?=[245][0-9]{2}[ -])|(?:error|problem|status|message) (?:[245][0-9]{2}-)?'(?=[245a-z])"
+    r"|(?:our (?:final )?[A-Z]{4,8}(?: ?TO| ?FROM)?):(?=[245])|reason: (?=[245][0-9]{2}[ -])"
+    r"|(?:error|problem|status|message) (?:[245][0-9]{2}-)?'(?=[245a-z])"
 )
 _CODES = re.compile(
     r"(?:^|[\s:;('\"<>\[])#?([245][0-9]{2})(?:[ :-]{1,3}#?([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![.0-9]))?(?![.0-9\]])"
