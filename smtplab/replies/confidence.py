@@ -28,10 +28,9 @@ class Evidence(StrEnum):
     SMTP_CODE = "reply code alone"
     NONE = "nothing"
 
-    @property
-    def is_text(self) -> bool:
-        """The words decided, not a code."""
-        return self in (Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT)
+
+TEXTS = frozenset({Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT})
+"""Where the words decided, not a code."""
 
 
 @cache
@@ -45,8 +44,7 @@ def of(evidence: Evidence, conflict: bool, contested: bool) -> float:
     """The confidence (0 to 1) of an answer; `contested`: another rule would give another reason."""
     if evidence is Evidence.NONE:
         return 0.0
-    table = measured()["confidence"]
-    return float(table[key(evidence, conflict, contested)])
+    return float(measured()["confidence"][key(evidence, conflict, contested)])
 
 
 def key(evidence: Evidence, conflict: bool, contested: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
 from smtplab.replies.rules import gappy, literals, marks, rules
@@ -12,7 +12,8 @@ Finder = Callable[[str], list[int]]
 """From a text in lower case to the ascending numbers of the patterns that may be in it."""
 
 
-MEMORY = 128 << 20
+_REACH = 150
+MEMORY = 256 << 20
 """Bytes that the set may take for the states that it has met; with too few it forgets them and is slow."""
 
 
@@ -24,8 +25,27 @@ def patterns() -> tuple[str, ...]:
 
 @cache
 def compiled(number: int) -> re.Pattern[str]:
-    """One pattern, for the place where it matches. Patterns are bounded (tested), so `re` is quick enough for one."""
+    """One pattern. Patterns are bounded (tested), so `re` is quick enough for one."""
     return re.compile(patterns()[number])
+
+
+@cache
+def _needed(number: int) -> tuple[str, ...]:
+    return literals(patterns()[number])
+
+
+def locate(number: int, text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where a pattern matches between start and end; its plain texts tell where to look."""
+    needed = _needed(number)
+    if not needed:
+        found = compiled(number).search(text, start, end)
+    else:
+        places = [at for plain in needed if (at := text.find(plain, start, end)) >= 0]
+        if not places:
+            return None
+        # A match reaches less than this far before its plain text; `^` is meant for the reply's own beginning.
+        found = compiled(number).search(text, max(start, min(places) - _REACH), end)
+    return found.span() if found else None
 
 
 def probe(pattern: str) -> str:
@@ -44,10 +64,18 @@ def finder() -> Finder:
     options.max_mem = MEMORY
     found = re2.Set.SearchSet(options)
     numbers = [n for n, pattern in enumerate(patterns()) if pattern]
+    wide = [gappy(p) for p in patterns()]
     for number in numbers:
         found.Add(probe(patterns()[number]))
     found.Compile()
-    return _confirmed(lambda text: sorted(numbers[i] for i in found.Match(text) or ()))
+    match = found.Match
+
+    def find(text: str) -> list[int]:
+        hits = [numbers[i] for i in match(text) or ()]
+        hits.sort()
+        return [n for n in hits if not wide[n] or locate(n, text, 0, len(text))]
+
+    return find
 
 
 def plain() -> Finder:
@@ -58,12 +86,3 @@ def plain() -> Finder:
         return [n for n, plain, search in known if (not plain or any(p in text for p in plain)) and search(text)]
 
     return find
-
-
-def _confirmed(find: Finder) -> Finder:
-    wide: Sequence[bool] = [gappy(p) for p in patterns()]
-
-    def sure(text: str) -> list[int]:
-        return [n for n in find(text) if not wide[n] or compiled(n).search(text)]
-
-    return sure

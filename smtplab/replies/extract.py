@@ -1,24 +1,20 @@
-"""The reply inside a line of a log or a bounce: where it begins, its codes (RFC 5321, 3463), the command it answers."""
+"""The reply inside a line of a log or a bounce: where it stands and its codes (RFC 5321, 3463)."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_STARTS = re.compile(
-    r" said: |returned '|returned was:? |(?:remote server|response) was: |[])]: (?=[245][0-9]{2}[ -])|^ ?smtp; ?"
-    r"|(?:our (?:final )?[A-Z]{4,8}(?: ?TO| ?FROM)?):(?=[245])|reason: (?=[245][0-9]{2}[ -])"
-    r"|(?:error|problem|status|message) (?:[245][0-9]{2}-)?'(?=[245a-z])"
-)
+# What may not stand before comes after the digits: so they are looked for first, which is fast.
 _CODES = re.compile(
-    r"(?:^|[\s:;('\"<>\[])#?([245][0-9]{2})(?:[ :-]{1,3}#?([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![.0-9]))?(?![.0-9\]])"
+    r"([245][0-9]{2})(?<![0-9a-z.@/=-][0-9]{3})(?![.0-9\]a-z@])"
+    r"(?:[ :-]{1,3}#?([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![.0-9]))?"
 )
-_QUOTE_END = re.compile(r"'(?=\s|$)")
-_ENHANCED = re.compile(r"(?:^|[\s(=#'\":;])#?([245]\.[0-9]{1,3}\.[0-9]{1,3})(?=$|[\s),:;'\"-])")
+_ENHANCED = re.compile(r"([245]\.(?<![0-9a-z.\[@-][245]\.)[0-9]{1,3}\.[0-9]{1,3})(?![.0-9\]a-z@])")
+_QUOTE_END = re.compile(r"'(?= |$)")
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """Where the reply stands in a text, and its codes, as far as it has some."""
 
     start: int
@@ -27,11 +23,9 @@ class Said:
     enhanced_code: str | None
 
 
-def extract(text: str) -> Said:
-    """Find the reply; without a prefix that is known it is the whole text."""
-    found = _STARTS.search(text)
-    start = found.end() if found else 0
-    quoted = _QUOTE_END.search(text, start) if found and text[start - 1] == "'" else None
+def extract(text: str, start: int = 0) -> Said:
+    """Read the codes of the reply that begins at `start`, in lower case; in quotes it ends with them."""
+    quoted = _QUOTE_END.search(text, start) if start and text[start - 1] == "'" else None
     end = quoted.start() if quoted else len(text)
     codes = _CODES.search(text, start, end)
     if codes is None and start:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from smtplab import providers
 from smtplab.replies import confidence
-from smtplab.replies.confidence import Evidence
-from smtplab.replies.engine import compiled, finder
+from smtplab.replies.confidence import TEXTS, Evidence
+from smtplab.replies.engine import finder, locate
 from smtplab.replies.extract import extract
 from smtplab.replies.rules import Rule, marks, rules
 
@@ -55,8 +56,7 @@ class Reply:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
+class _Hit(NamedTuple):
     rule: Rule
     evidence: Evidence
     span: tuple[int, int] | None
@@ -76,14 +76,13 @@ def classify(
     Never raises; what no rule knows is `undefined`.
     """
     low = _lower(text)
-    said = extract(low)
+    found = finder()(low)
+    said = extract(low, _start(low, found))
     smtp = smtp_code if smtp_code is not None else said.smtp_code
     enhanced = said.enhanced_code or enhanced_code
-    found = finder()(low)
     whose, asked = _told(found, provider, command, low)
-    seen = _Seen(low, said.start, said.end, smtp, enhanced or "", whose, asked)
-    hits = _hits(seen, found)
-    first = next(hits, None)
+    seen = _Seen(rules(), low, said.start, said.end, smtp, enhanced or "", whose, asked)
+    first, other = _best(_candidates(seen, found), seen)
     if first is None:
         none = Evidence.NONE
         return Reply(
@@ -91,33 +90,34 @@ def classify(
             confidence.of(none, False, False), False, seen.name(provider), asked,
         )  # fmt: skip
     rule = first.rule
-    other = next((h for h in hits if h.rule.reason != rule.reason), None)
     conflict = _conflict(first, seen.enhanced)
     sure = confidence.of(first.evidence, conflict, other is not None)
     lasting = not (enhanced or str(smtp or "")).startswith("4")
     span = first.span
     matched = text[span[0] : span[1]] if span else seen.enhanced or str(smtp or "")
-    field = "text" if first.evidence.is_text else "enhanced code" if rule.codes else "smtp code"
+    field = "text" if first.evidence in TEXTS else "enhanced code" if rule.codes else "smtp code"
     return Reply(
         rule.reason, rule.id, smtp, enhanced, rule.permanent and lasting, rule.ours, rule.advice, matched, span,
-        field, RunnerUp(other.rule.id, other.rule.reason) if other else None, conflict,
+        field, RunnerUp(other.id, other.reason) if other else None, conflict,
         sure, rule.suppress and lasting, seen.name(provider), asked,
     )  # fmt: skip
 
 
 def _lower(text: str) -> str:
     """In lower case and in one line, each character where it was."""
-    text = text[:LONGEST].translate(_FOLDS)
+    text = text[:LONGEST]
+    if "\n" in text or "\r" in text or "\t" in text:
+        text = text.translate(_FOLDS)
     low = text.lower()
     if len(low) != len(text):
         low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     return low if low.isascii() else low.encode("utf-8", "replace").decode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """All that is known of a reply before it is judged."""
 
+    rules: tuple[Rule, ...]
     text: str
     start: int
     end: int
@@ -130,6 +130,9 @@ class _Seen:
         return self.providers[0] if self.providers else given or ""
 
     def fits(self, rule: Rule) -> bool:
+        """Whether all but the text holds."""
+        if rule.provider and not rule.unique and not any(p in self.providers for p in rule.provider):
+            return False
         return rule.fits(self.smtp, self.enhanced, self.command)
 
 
@@ -145,9 +148,25 @@ def _told(found: list[int], provider: str | None, command: str | None, text: str
         mark = marks()[number - first]
         if mark.kind == "provider":
             whose.append(mark.says)
-        elif not command:
+        elif mark.kind == "command" and not command:
             command = mark.says
     return tuple(dict.fromkeys(whose)), command or ""
+
+
+def _start(text: str, found: list[int]) -> int:
+    """Where the reply begins: after the first prefix that is known, else with the text."""
+    ends = []
+    for number in reversed(found):
+        if number < _first_prefix():
+            break
+        if place := locate(number, text, 0, len(text)):
+            ends.append(place[1] - int(marks()[number - len(rules())].says))
+    return min(ends, default=0)
+
+
+@cache
+def _first_prefix() -> int:
+    return len(rules()) + next(n for n, mark in enumerate(marks()) if mark.kind == "prefix")
 
 
 def _host(text: str) -> str:
@@ -177,36 +196,50 @@ def _by_smtp() -> tuple[int, ...]:
     return tuple(n for n, r in enumerate(rules()) if not r.text and not r.codes)
 
 
-def _hits(seen: _Seen, found: list[int]) -> Iterator[_Hit]:
-    """Every rule that fits, the best first."""
-    own, general, stray = [], [], []
+_Candidate = tuple[Rule, Evidence, int]
+"""A rule that may fit, what it would rest on, and its number."""
+
+
+def _candidates(seen: _Seen, found: list[int]) -> Iterator[_Candidate]:
+    """The rules whose conditions hold, the best first; the texts are still to be found in the reply."""
+    own, general = [], []
     for number in found:
-        if number >= len(rules()):
+        if number >= len(seen.rules):
             break
-        rule = rules()[number]
-        if (rule.provider and not set(rule.provider) & set(seen.providers) and not rule.unique) or not seen.fits(rule):
+        rule = seen.rules[number]
+        if rule.plain:
+            general.append((rule, Evidence.TEXT, number))
+        elif seen.fits(rule):
+            (own if rule.provider else general).append((rule, Evidence.TEXT, number))
+    yield from ((r, Evidence.PROVIDER_TEXT, n) for r, _, n in own)
+    coded = [(seen.rules[n], n) for n in _by_code().get(seen.enhanced, ()) if seen.fits(seen.rules[n])]
+    yield from ((r, Evidence.PROVIDER_CODE, n) for r, n in coded if r.provider)
+    yield from ((r, Evidence.CODE, n) for r, n in coded if r.early)
+    yield from general
+    yield from ((r, Evidence.CODE, n) for r, n in coded if not (r.provider or r.early or r.generic))
+    yield from ((r, Evidence.STRAY_TEXT, n) for r, _, n in (*own, *general))
+    yield from ((r, Evidence.GENERIC_CODE, n) for r, n in coded if r.generic)
+    yield from ((seen.rules[n], Evidence.SMTP_CODE, n) for n in _by_smtp() if seen.fits(seen.rules[n]))
+
+
+def _best(candidates: Iterator[_Candidate], seen: _Seen) -> tuple[_Hit | None, Rule | None]:
+    """The first that fits, and the next that would give another reason."""
+    first: _Hit | None = None
+    for rule, evidence, number in candidates:
+        if first and rule.reason == first.rule.reason:
             continue
-        place = compiled(number).search(seen.text, seen.start, seen.end)
-        if place is None:
-            stray.append(number)
-        elif rule.provider:
-            own.append((rule, place.span()))
+        if evidence not in TEXTS:
+            span = _place(seen)
+        elif evidence is Evidence.STRAY_TEXT:
+            span = locate(number, seen.text, 0, len(seen.text))
         else:
-            general.append((rule, place.span()))
-    yield from (_Hit(rule, Evidence.PROVIDER_TEXT, span) for rule, span in own)
-    coded = [rules()[n] for n in _by_code().get(seen.enhanced, ())]
-    coded = [r for r in coded if seen.fits(r) and (not r.provider or r.unique or set(r.provider) & set(seen.providers))]
-    where = _place(seen)
-    yield from (_Hit(rule, Evidence.PROVIDER_CODE, where) for rule in coded if rule.provider)
-    yield from (_Hit(rule, Evidence.CODE, where) for rule in coded if rule.early)
-    yield from (_Hit(rule, Evidence.TEXT, span) for rule, span in general)
-    yield from (_Hit(rule, Evidence.CODE, where) for rule in coded if not (rule.provider or rule.early or rule.generic))
-    for number in stray:
-        if place := compiled(number).search(seen.text):
-            yield _Hit(rules()[number], Evidence.STRAY_TEXT, place.span())
-    yield from (_Hit(rule, Evidence.GENERIC_CODE, where) for rule in coded if rule.generic)
-    plain = (rules()[n] for n in _by_smtp())
-    yield from (_Hit(r, Evidence.SMTP_CODE, None) for r in plain if seen.fits(r))
+            span = locate(number, seen.text, seen.start, seen.end)
+        if span is None and evidence in TEXTS:
+            continue
+        if first:
+            return first, rule
+        first = _Hit(rule, evidence, span)
+    return first, None
 
 
 def _place(seen: _Seen) -> tuple[int, int] | None:
@@ -216,7 +249,7 @@ def _place(seen: _Seen) -> tuple[int, int] | None:
 
 def _conflict(hit: _Hit, enhanced: str) -> bool:
     """Whether the enhanced code has a plain meaning of its own, and another one."""
-    if not hit.evidence.is_text or not enhanced:
+    if hit.evidence not in TEXTS or not enhanced:
         return False
     meant = [r for r in (rules()[n] for n in _by_code().get(enhanced, ())) if not (r.provider or r.generic)]
     return bool(meant) and all(r.reason != hit.rule.reason for r in meant)

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -68,6 +68,11 @@ class Rule:
     early: bool = False
     generic: bool = False
 
+    @cached_property
+    def plain(self) -> bool:
+        """Its text is all that it asks for."""
+        return not (self.provider or self.codes or self.smtp or self.command)
+
     def fits(self, smtp_code: int | None, enhanced: str, command: str) -> bool:
         """Whether the conditions beside the text hold."""
         return (
@@ -79,7 +84,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Mark:
-    """A text that tells whose reply it is, or which command it answers."""
+    """A text that tells whose reply it is (provider), which command it answers, or that the reply follows (prefix).
+
+    `says`: the provider, the command, or how many characters at the end of the prefix are the reply's.
+    """
 
     kind: str
     says: str
@@ -118,10 +126,8 @@ def marks() -> tuple[Mark, ...]:
     """What tells the provider or the command of a reply."""
     made = []
     for _, head in files():
-        made += [Mark("provider", whose, text) for whose, texts in head.get("marks", {}).items() for text in texts]
-        made += [
-            Mark("command", command, text) for command, texts in head.get("commands", {}).items() for text in texts
-        ]
+        for kind, table in (("provider", "marks"), ("command", "commands"), ("prefix", "prefixes")):
+            made += [Mark(kind, says, text) for says, texts in head.get(table, {}).items() for text in texts]
     return tuple(made)
 
 
