@@ -53,12 +53,14 @@ class Host:
 class Stream:
     """A kind of mail and how to know it; `late_after` seconds, None where lateness does not matter.
 
+    `source` is where its addresses come from: a form, a shop, a list.
     `sets` fills in what no log line tells of it, in lower case: source_ip, header_from, dkim_domain, dkim_selector.
     """
 
     name: str
     match: Mapping[str, str] = field(default_factory=dict)
     campaign: str = ""
+    source: str = ""
     late_after: float | None = None
     sets: Mapping[str, str] = field(default_factory=dict)
 
@@ -279,6 +281,7 @@ def _stream(section: _Section) -> Stream:
         name=section.take("name", str, ""),
         match={k: v for k, v in keys.items() if v},
         campaign=section.take("campaign", str, ""),
+        source=section.take("source", str, ""),
         late_after=_span(late) if late else None,
         sets=fills,
     )
@@ -387,5 +390,6 @@ timeout = 5.0                       # seconds
 # [[streams]]                       # kinds of mail: the first that matches wins
 # name = "invoices"
 # late_after = "30m"                # later than this counts as late
+# source = "shop"                   # where its addresses come from: a form, a shop, a list
 # match = {{ sender = "billing@{domain}" }}
 '''

@@ -25,6 +25,7 @@ from smtplab import (
     submitters,
     transport,
 )
+from smtplab.bounces import Joined
 from smtplab.case import Case
 from smtplab.causes import Cause, Causes
 from smtplab.findings import Findings
@@ -106,19 +107,14 @@ class Examination:
         return submitters.gather(self.servers, self.logs.messages, self.logs.connections)
 
     @cached_property
-    def matched(self) -> pd.DataFrame:
-        """Bounces and complaints with the delivery that each tells of."""
-        return bounces.matched(self.bounces, self.logs.outcomes)
+    def joined(self) -> Joined:
+        """What came back, joined to what logs and provider events tell."""
+        return bounces.join(self.case, self.bounces, self.logs.outcomes, self.logs.complaints)
 
-    @cached_property
+    @property
     def outcomes(self) -> pd.DataFrame:
         """The table outcomes: logs and provider events, with losses that only bounces tell of."""
-        known = bounces.corrected(self.logs.outcomes, self.matched)
-        extra = bounces.outcomes(self.case, self.bounces, self.matched)
-        if extra.empty:
-            return known
-        order = ["time", "host", "queue_id", "recipient"]
-        return pd.concat([known, extra]).sort_values(order, kind="stable", ignore_index=True)
+        return self.joined.outcomes
 
     @cached_property
     def findings(self) -> Findings:
@@ -130,7 +126,7 @@ class Examination:
             + submitters.check(self.submitters)
             + transport.check(self.transport)
             + logs.check(self.logs)
-            + bounces.check(self.bounces)
+            + bounces.check(self.bounces, self.joined)
             + reports.check(self.reports)
             + messages.check(self.messages, self.signatures)
         )

@@ -2,7 +2,9 @@
 
 from smtplab.bounces.check import check, sightings
 from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
+from smtplab.bounces.groups import asynchronous, bursts, full, matches_by_way, rates
 from smtplab.bounces.imap import fetch
+from smtplab.bounces.joined import Joined, join
 from smtplab.bounces.matching import corrected, matched
 from smtplab.bounces.outcomes import outcomes
 from smtplab.bounces.overview import kinds, replies, unseen
@@ -16,22 +18,29 @@ __all__ = [
     "KINDS",
     "Action",
     "BounceEvidence",
+    "Joined",
     "Judged",
     "Policy",
     "Sorted",
+    "asynchronous",
     "avoided",
+    "bursts",
     "by_reason_and_provider",
     "check",
     "corrected",
     "fetch",
+    "full",
     "hand_over",
+    "join",
     "judged",
     "kinds",
     "matched",
+    "matches_by_way",
     "matrix",
     "outcomes",
     "over_time",
     "policy",
+    "rates",
     "read",
     "read_paths",
     "replies",

@@ -7,26 +7,32 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from smtplab import mail
+from smtplab.bounces import check_joined
+from smtplab.bounces.joined import Joined
+from smtplab.bounces.policies import policy
 from smtplab.bounces.read import BounceEvidence
+from smtplab.bounces.suppression import Action, suppress
 from smtplab.findings import Finding, Findings
 from smtplab.names import received
-from smtplab.tables import Sighting, signers
+from smtplab.tables import Sighting, empty, signers
 
 SEEN_OFTEN = 3
 """Messages that must show a selector or a greeting before it counts: backscatter may name our domain too."""
 SMALL = 5
 """Unknown addresses below which a list is counted with the other small ones."""
-OURS = ("authfailure", "requireptr", "blocked", "badreputation", "speeding", "toomanyconn", "failedstarttls")
-"""Reasons that our own fault causes: never a reason to remove a recipient."""
 
 
-def check(evidence: BounceEvidence) -> Findings:
-    """Findings on what came back; all low or below, since the logs tell of the same losses with their cause."""
-    return Findings(_all(evidence))
+def check(evidence: BounceEvidence, joined: Joined | None = None) -> Findings:
+    """Findings on what came back, and with `joined` on what it tells beside the logs.
 
-
-def _all(evidence: BounceEvidence) -> Iterator[Finding]:
+    Where the logs tell of the same losses with their cause, they judge; here those are low or below.
+    """
     where = next(iter(evidence.domains), "this mailbox")
+    found = [*_all(evidence, joined, where)]
+    return Findings([*found, *(check_joined.check(joined, where) if joined else ())])
+
+
+def _all(evidence: BounceEvidence, joined: Joined | None, where: str) -> Iterator[Finding]:
     unread = int(evidence.problems["records"].sum())
     if unread:
         files = tuple(dict.fromkeys(evidence.problems["file"].dropna()))
@@ -42,7 +48,7 @@ def _all(evidence: BounceEvidence) -> Iterator[Finding]:
     if failed.empty:
         yield Finding("bounces.failures.none", where, (), count=len(evidence.messages))
     else:
-        yield from _failed(evidence, failed, where)
+        yield from _failed(evidence, joined, failed, where)
     complaints = evidence.bounces[(evidence.bounces["kind"] == "complaint")]
     if len(complaints):
         abuse = complaints[complaints["feedback_type"] == "abuse"]
@@ -50,7 +56,7 @@ def _all(evidence: BounceEvidence) -> Iterator[Finding]:
         yield Finding("bounces.complaints", where, _files(abuse), count=len(complaints), lists=lists)
 
 
-def _failed(evidence: BounceEvidence, failed: pd.DataFrame, where: str) -> Iterator[Finding]:
+def _failed(evidence: BounceEvidence, joined: Joined | None, failed: pd.DataFrame, where: str) -> Iterator[Finding]:
     unknown = failed[failed["reason"] == "userunknown"]
     lists = failed["campaign"].fillna("mail without a list")
     small = lists.map(unknown.groupby(lists[unknown.index]).size()).fillna(0) < SMALL
@@ -65,15 +71,15 @@ def _failed(evidence: BounceEvidence, failed: pd.DataFrame, where: str) -> Itera
                 count=len(gone),
                 share=f"{len(gone) / len(part):.0%}",
             )
-    ours = failed[failed["reason"].isin(OURS)]
-    remove = failed[failed["permanent"].fillna(False).astype(bool) & ~failed["reason"].isin(OURS)]
+    verdicts = joined.verdicts if joined else suppress(evidence, empty("outcomes"), policy())
+    counts = verdicts["action"].value_counts()
     yield Finding(
         "bounces.suppression",
         where,
         _files(unknown),
-        remove=remove["recipient"].nunique(),
-        keep=ours["recipient"].nunique(),
-        total=failed["recipient"].nunique(),
+        remove=int(counts.get(Action.SUPPRESS, 0)),
+        keep=int(counts.get(Action.KEEP, 0)),
+        total=len(verdicts),
     )
     yield from _unseen(evidence, failed)
 

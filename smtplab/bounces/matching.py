@@ -31,7 +31,8 @@ COLUMNS = {
     "file": "str", "time": "datetime64[us, UTC]", "kind": "str", "recipient": "str", "addressed": "str", "how": "str",
     "why": "str", "row": "Int64", "sent": "datetime64[us, UTC]", "outcome": "str", "asynchronous": "boolean",
     "after": "Float64", "provider": "str", "stream": "str", "campaign": "str", "reason": "str", "enhanced_code": "str",
-    "diagnostic": "str", "smtp_code": "Int64", "rule": "str", "report": "Int64",
+    "diagnostic": "str", "smtp_code": "Int64", "rule": "str", "feedback_type": "str",
+    "report": "Int64",
 }  # fmt: skip
 
 
@@ -42,8 +43,8 @@ def matched(evidence: BounceEvidence, outcomes: pd.DataFrame) -> pd.DataFrame:
     (as reported), addressed (whom we wrote to), how (Message-ID; Message-ID alone; queue id; VERP; envelope
     sender; recipient; NA: not matched), why (not), row (label in `outcomes`), sent (when it was queued), outcome (as
     logs have it), asynchronous (accepted by the next server, and returned later), after (seconds from acceptance to
-    the report), provider, stream, campaign, reason, enhanced_code, diagnostic, smtp_code, rule, report (label in the
-    table bounces).
+    the report), provider, stream, campaign, reason, enhanced_code, diagnostic, smtp_code, rule,
+    feedback_type, report (label in the table bounces).
     """
     reports = evidence.bounces[evidence.bounces["kind"].isin(KINDS)]
     records = reports.astype(object).where(reports.notna(), None).assign(report=reports.index).to_dict("records")

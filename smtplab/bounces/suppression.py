@@ -90,7 +90,8 @@ def suppress(
     """A row a recipient that failed or complained, with what to do about it; those to suppress first.
 
     `outcomes` is the table outcomes, with the losses that only bounces tell of; what it lacks is taken from the
-    bounces. `complaints` are further ones (time, recipient, stream, campaign), as provider events tell. Columns:
+    bounces. `complaints` (time, recipient, stream, campaign) are all there are; without them those of the feedback
+    reports count. Columns:
     recipient, action (Action), rule (of the policy; for keep: setup or message), since, until (UTC; NA: for good),
     reason, enhanced_code, failures (messages), provider, stream, campaign, correction (the address that was meant),
     example (the reply). The counts are played in the order of time: a message accepted in between starts a count
@@ -215,11 +216,12 @@ def _events(rows: pd.DataFrame, time: str, text: str) -> pd.DataFrame:
         example=rows[text],
         ok=False,
     )
-    made["provider"] = rows["provider"] if "provider" in rows else rows["recipient"].map(_provider)
+    made["provider"] = rows["provider"] if "provider" in rows else rows["recipient"].map(provider_of)
     return made.reindex(columns=_EVENT).assign(attempts=attempts)
 
 
-def _provider(recipient: object) -> str | None:
+def provider_of(recipient: object) -> str | None:
+    """The provider of an address, by its domain alone."""
     return providers.provider(mail.domain_of(str(recipient)) or "") or None
 
 
@@ -251,8 +253,6 @@ def _only_returned(bounces: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
 def _complained(evidence: BounceEvidence, policy: Policy, complaints: pd.DataFrame | None) -> pd.DataFrame:
     table = evidence.bounces
     told = table[table["kind"].eq("complaint") & table["feedback_type"].isin(policy.complaints)]
-    parts = [_events(told[told["recipient"].notna()], "time", "diagnostic")]
-    if complaints is not None and len(complaints):
-        blank = complaints.reindex(columns=["enhanced_code", "smtp_code", "diagnostic", *complaints.columns])
-        parts.append(_events(blank, "time", "diagnostic"))
-    return pd.concat(parts).assign(reason="feedback")
+    if complaints is not None:
+        told = complaints.reindex(columns=["enhanced_code", "smtp_code", "diagnostic", *complaints.columns])
+    return _events(told[told["recipient"].notna()], "time", "diagnostic").assign(reason="feedback")
