@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -14,6 +14,12 @@ from smtplab import replies
 from smtplab.case import Case
 
 COMPLAINT = "complaint"
+
+
+def correction(domain: str) -> str | None:
+    """The domain that was meant by a misspelt one; the slip in its name counts under any top level domain."""
+    label, _, top = domain.partition(".")
+    return replies.correction(domain) or (replies.correction(f"{label}.com") if top and "." not in top else None)
 
 
 @dataclass(frozen=True)
@@ -39,23 +45,23 @@ class Policy:
     """Rules in the order in which they take a reason; `keep` names what speaks of us and not of the recipient.
 
     `ours` are the reply rules that tell of our own fault, whatever the reason is called.
-    `complaints` are the feedback types that count, `typos` leads from a misspelt first label or whole domain to
-    the right one, `limits` are shares of recipients above which a sender is spoken to.
+    `unsure` are those that name a hard reason without proof. `complaints` are the feedback types that count,
+    `limits` are shares of recipients above which a sender is spoken to.
     """
 
     rules: tuple[Rule, ...]
     keep: Mapping[str, str]
     ours: frozenset[str]
+    unsure: frozenset[str]
     complaints: frozenset[str]
-    typos: Mapping[str, str]
     limits: Mapping[str, float]
 
     def counting(self, reason: object, code: object, reply_rule: object = None) -> Rule | None:
         """The rule that counts a failure: by its reason, its enhanced or else its reply code, and its reply rule."""
-        temporary = str(code).startswith("4")
         if reply_rule in self.ours:
             return None
-        return next((r for r in self.rules if reason in r.reasons and not (r.permanent and temporary)), None)
+        sure = not str(code).startswith("4") and reply_rule not in self.unsure
+        return next((r for r in self.rules if reason in r.reasons and (sure or not r.permanent)), None)
 
     def at_once(self, reason: object, code: object, reply_rule: object = None) -> bool:
         """Whether one such failure is enough."""
@@ -65,11 +71,6 @@ class Policy:
     def kept(self, reason: object, reply_rule: object = None) -> str | None:
         """What of ours a failure speaks of, setup or message; None where it speaks of the recipient."""
         return self.keep.get(str(reason)) or ("setup" if reply_rule in self.ours else None)
-
-    def correction(self, domain: str) -> str | None:
-        """The domain that was meant by a misspelt one."""
-        label, _, _ = domain.partition(".")
-        return self.typos.get(domain) or (self.typos.get(label) if domain.count(".") == 1 else None)
 
     @property
     def complaint(self) -> Rule:
@@ -90,8 +91,8 @@ def policy(case: Case | None = None) -> Policy:
         rules=tuple(_rule(name, row, own.get(name, {})) for name, row in raw["rule"].items()),
         keep={reason: group for group, row in raw["keep"].items() for reason in row["reasons"]},
         ours=frozenset(r.id for r in replies.rules() if r.ours),
+        unsure=frozenset(r.id for r in replies.rules() if replies.reasons()[r.reason].suppress and not r.suppress),
         complaints=frozenset(raw["complaint"]["types"]),
-        typos=dict(_typos(raw["typo"])),
         limits={name: row["share"] for name, row in raw["limit"].items()},
     )
 
@@ -111,9 +112,3 @@ def _rule(name: str, row: Mapping[str, Any], own: Mapping[str, int]) -> Rule:
 
 def _days(count: int) -> timedelta | None:
     return timedelta(days=count) if count else None
-
-
-def _typos(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for meant, row in raw.items():
-        for wrong in (*row["labels"], *row["names"]):
-            yield wrong, meant

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from smtplab import mail, providers
-from smtplab.bounces.policies import COMPLAINT, Policy, Rule
+from smtplab.bounces.policies import COMPLAINT, Policy, Rule, correction
 from smtplab.bounces.read import BounceEvidence
 
 
@@ -163,7 +163,7 @@ def _play(history: list[dict[str, Any]], policy: Policy) -> tuple[_State, list[d
 def _verdict(recipient: str, state: _State, policy: Policy) -> dict[str, Any]:
     event = state.event
     domain = mail.domain_of(recipient) or ""
-    meant = policy.correction(domain)
+    meant = correction(domain)
     action, rule = Action.WAIT, ""
     if counting := policy.counting(event["reason"], event["code"], event["rule"]):
         rule = counting.name

@@ -126,6 +126,7 @@ class _Run:
 
     def _stops(self, row: dict[str, Any]) -> bool:
         """Whether this message alone is reason enough to stop writing."""
+        from smtplab.bounces.policies import correction
         from smtplab.mail import domain_of
 
         if row["kind"] == "complaint":
@@ -133,7 +134,7 @@ class _Run:
         domain = domain_of(row.get("recipient")) or ""
         code = row.get("enhanced_code") or row.get("smtp_code")
         once = self.policy.at_once(row.get("reason"), code, row.get("rule"))
-        return row["kind"] == "bounce" and once and not self.policy.correction(domain)
+        return row["kind"] == "bounce" and once and not correction(domain)
 
     def tell(self) -> None:
         """Say on standard error what could not be read; raises SourceError for what is no mail."""

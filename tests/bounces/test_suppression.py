@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from smtplab import bounces, casefile, replies
-from smtplab.bounces.policies import policy
+from smtplab.bounces.policies import correction, policy
 from smtplab.case import Case
 from smtplab.errors import CaseError
 from smtplab.tables import conform
@@ -59,8 +59,8 @@ GONE: Sent = (0, "userunknown", "5.1.1")
         ([(0, "hostunknown", "4.4.3")], "wait", "unreachable", None),
         # Three in a row within thirty days.
         ([(0, "mailboxfull", "4.2.2"), (10, "mailboxfull", "5.2.2")], "wait", "soft", None),
-        ([(0, "mailboxfull", "4.2.2"), (10, "suspend", "5.2.1"), (30, "mailboxfull", "5.2.2")], "suppress", "soft", 30),
-        ([(0, "mailboxfull", "4.2.2"), (10, "suspend", "5.2.1"), (31, "mailboxfull", "5.2.2")], "wait", "soft", None),
+        ([(0, "mailboxfull", "4.2.2"), (10, "suspend", "4.2.1"), (30, "mailboxfull", "5.2.2")], "suppress", "soft", 30),
+        ([(0, "mailboxfull", "4.2.2"), (10, "suspend", "4.2.1"), (31, "mailboxfull", "5.2.2")], "wait", "soft", None),
         ([(n, "mailboxfull", "4.2.2") for n in (0, 10, 31, 39)], "suppress", "soft", 39),
         (
             [(n, "mailboxfull", "4.2.2") for n in (0, 1)] + [(2, "accepted", ""), (3, "mailboxfull", "4.2.2")],
@@ -103,7 +103,7 @@ def test_no_known_provider_is_taken_for_a_misspelt_one() -> None:
     from smtplab import providers
 
     domains, _ = providers._table()
-    assert [d for d in domains if policy().correction(d)] == []
+    assert [d for d in domains if correction(d)] == []
 
 
 def test_an_accepted_message_does_not_undo_what_is_for_good() -> None:
@@ -175,6 +175,13 @@ def test_a_null_mx_of_our_own_is_our_fault_though_the_reason_has_the_name_of_the
     assert bounces.suppress(NONE, sent, policy())["action"].tolist() == ["keep"]
 
 
+def test_a_refusal_that_only_seems_to_mean_an_unknown_user_is_no_proof() -> None:
+    reply = replies.classify("550 rejected", 550, None, "goodpost.example", "rcpt")
+    assert (reply.reason, reply.suppress) == ("userunknown", False)
+    sent = outcomes((0, reply.reason, "")).assign(rule=reply.rule)
+    assert bounces.suppress(NONE, sent, policy())[["action", "rule"]].to_numpy().tolist() == [["wait", "soft"]]
+
+
 def test_nothing_known_means_nobody_is_named() -> None:
     empty = conform("outcomes", [])
     made = bounces.suppress(NONE, empty, policy())
@@ -212,5 +219,8 @@ def test_a_slip_in_case_toml_is_told(section: dict[str, Any], told: str) -> None
 def test_the_data_names_the_rules_of_case_toml_and_every_reason_at_most_once_for_keeping() -> None:
     default = policy()
     assert tuple(r.name for r in default.rules) == casefile.SUPPRESSION_RULES
+    suppressed = {name for name, reason in replies.reasons().items() if reason.suppress}
+    assert {reason for rule in default.rules[::3] for reason in rule.reasons} == suppressed
+    assert {name for name, reason in replies.reasons().items() if reason.ours} <= default.keep.keys()
     counted = {reason for rule in default.rules for reason in rule.reasons}
     assert not counted & default.keep.keys()
