@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from smtplab.cli.app import app
 from smtplab.cli.output import Json, table
 
 SHOWN = ["reason", "confidence", "rule", "advice", "reply"]
+MOST_RULES = 10
+"""Rules that are proposed on a terminal; --json has one for each wording."""
 MOST = 1_000_000
 """Characters of a line that are read."""
 
@@ -22,19 +25,39 @@ MOST = 1_000_000
 def replies(
     file: Annotated[Path | None, typer.Argument(help="A reply a line; standard input without it", exists=True)] = None,
     provider: Annotated[str, typer.Option(help="Who said it, such as gmail, microsoft, yahoo")] = "",
+    unknown: Annotated[bool, typer.Option("--unknown", help="Only those that no rule knows, by wording")] = False,
     json: Json = False,
 ) -> None:
     """What SMTP replies mean: reason, whether it lasts, which rule says so, how sure that is, and what to do."""
+    if unknown:
+        return _unknown(file, json)
     rows = (explained(line, provider) for line in lines(file))
     if json:
         for row in rows:
             print(jsonlib.dumps({k: v for k, v in row.items() if k != "reply"}))
-        return
+        return None
     import pandas as pd
 
     found = pd.DataFrame(list(rows))
     if not found.empty:
         table(found.assign(reply=found["reply"].str[:80])[SHOWN])
+    return None
+
+
+def _unknown(file: Path | None, json: bool) -> None:
+    """The wordings that no rule knows, and for each the rule that would, to be filled in."""
+    from smtplab.replies import shapes
+
+    found = shapes.unknown(lines(file))
+    rows = [{**row, "rule": shapes.skeleton(row, date.today())} for row in found.to_dict("records")]
+    if json:
+        for row in rows:
+            print(jsonlib.dumps({k: row[k] for k in ("shape", "count", "example", "rule")}))
+        return
+    if rows:
+        table(found[["count", "shape"]])
+    for row in rows[:MOST_RULES]:
+        print(f"\n{row['rule']}", end="")
 
 
 def lines(file: Path | None) -> Iterator[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from datetime import UTC, date, datetime
+from json import loads
+from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
@@ -83,6 +87,22 @@ def test_a_known_provider_is_named_in_the_rule_and_a_small_domain_is_not() -> No
     row = {"shape": "599 Zorble", "count": 3, "provider": "gmail", "example": "599 Zorble"}
     assert tomllib.loads(shapes.skeleton(row, TODAY))["rule"][0]["provider"] == ["gmail"]
     assert "provider =" not in shapes.skeleton({**row, "provider": "goodpost.example"}, TODAY)
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_the_command_shows_wordings_and_proposes_rules(tmp_path: Path, json: bool) -> None:
+    (tmp_path / "replies.txt").write_text("599 Zorble 1\n599 Zorble 2\n550 5.1.1 User unknown\n599 \x1b[2J Frob\n")
+    words = ["replies", str(tmp_path / "replies.txt"), "--unknown", *(["--json"] if json else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "smtplab", *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "\x1b" not in done.stdout
+    if json:
+        rows = [loads(line) for line in done.stdout.splitlines()]
+        assert [(row["count"], row["shape"]) for row in rows] == [(2, "599 Zorble #"), (1, "599 \x1b[2J Frob")]
+        assert 'text = "zorble"' in rows[0]["rule"]
+    else:
+        assert done.stdout.count("[[rule]]") == 2
 
 
 @given(st.text(max_size=300))
