@@ -153,8 +153,8 @@ class Case:
     def sources(self, kind: str) -> list[Path]:
         """The files given for a kind of source, in name order; folders and globs of case.toml resolved.
 
-        Raises SourceError for one named without a wildcard that is missing, one outside the case, one that may
-        not be read, and a folder where only files are understood.
+        Raises SourceError for one named without a wildcard that is missing, one outside the case, also by a link, one
+        that may not be read, and a folder where only files are understood.
         """
         found: list[Path] = []
         for pattern in self.file.sources.get(kind, ()):
@@ -169,8 +169,10 @@ class Case:
             found += hits
         inside = self.path.resolve()
         for file in found:
-            if not file.resolve().is_relative_to(inside) and not file.is_symlink():
-                raise SourceError("lies outside the case", where=file)
+            # A case may come from a stranger: no link of his leads a report to files of this machine.
+            if not file.resolve().is_relative_to(inside):
+                what = "is a link that leads out of the case" if file.is_symlink() else "lies outside the case"
+                raise SourceError(what, where=file, do="Copy what it names into the case")
         files = [f for f in dict.fromkeys(found) if not f.name.startswith(".")]
         for file in files:
             if what := _unusable(file, kind):

@@ -107,6 +107,9 @@ def _spf(spf: SpfRecord) -> dict[str, Any]:
 def verdict(row: Mapping[str, Any]) -> dict[str, str]:
     """A domain in a few words, of what `as_dict` gives: domain, spf, dkim, dmarc, mx, worst (severity)."""
     found = row["findings"]
+    if [f["code"] for f in found] == ["names.domain.missing"]:
+        said = dict.fromkeys(("spf", "dkim", "dmarc"), "–")
+        return {"domain": row["domain"], **said, "mx": "no such domain", "worst": found[0]["severity"]}
     said = {
         "domain": row["domain"],
         "spf": _word(found, "spf.", "unknown"),
@@ -162,4 +165,7 @@ async def ask(
     published, routed = await asyncio.gather(
         ask_authentication(network, inventory, guess), names.ask(network, inventory, propagation=propagation)
     )
-    return DomainReport(domain, published, routed, authentication.check(published) + names.check(routed))
+    findings = names.check(routed)
+    # Of a name that does not exist, only that is to be said: no record is missing there.
+    gone = findings.of("names.domain.missing")
+    return DomainReport(domain, published, routed, gone or authentication.check(published) + findings)

@@ -167,6 +167,9 @@ class Rows:
     def __enter__(self) -> Rows:
         if self.target.is_dir():
             raise SmtplabError("is a folder", where=self.target, do="Name a file")
+        if self.part.exists() and not self.part.is_file():
+            # A pipe would be waited for without end.
+            raise SmtplabError("is no file, and finished rows are kept there", where=self.part, do="Remove it")
         if self.target.suffix == ".jsonl" and self.target.is_file():
             self._index(self.target)
         whole = self._index(self.part) if self.part.is_file() else 0

@@ -185,6 +185,18 @@ def test_a_missing_source_names_the_file(folder: Path) -> None:
         Case.open(folder).sources("logs")
 
 
+def test_a_link_out_of_the_case_is_refused_and_one_within_is_followed(folder: Path, tmp_path: Path) -> None:
+    logs = folder / "sources" / "logs"
+    (logs / "mail.log").write_text("x")
+    (logs / "again.log").symlink_to(logs / "mail.log")
+    assert [f.name for f in Case.open(folder).sources("logs")] == ["again.log", "mail.log"]
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    (logs / "other.log").symlink_to(secret)
+    with pytest.raises(SourceError, match="other.log: is a link that leads out of the case"):
+        Case.open(folder).sources("logs")
+
+
 def test_the_cache_answers_until_a_source_changes(folder: Path) -> None:
     log = folder / "sources" / "logs" / "mail.log"
     log.write_text("one")

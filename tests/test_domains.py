@@ -84,7 +84,7 @@ HOSTS = {f"h{n}.{DOMAIN}": [("A", "192.0.2.9")] for n in range(12)}
 MX = [("MX", f"10 mx1.{DOMAIN}.")]
 WORDS: list[tuple[Zone, dict[str, str]]] = [
     (GOOD, {"spf": "ok", "dkim": "ok", "dmarc": "quarantine", "mx": "ok"}),
-    ({}, {"spf": "missing", "dmarc": "missing", "mx": "no such domain", "worst": "high"}),
+    ({}, {"spf": "–", "dkim": "–", "dmarc": "–", "mx": "no such domain", "worst": "high"}),
     (without(f"_dmarc.{DOMAIN}"), {"dmarc": "missing", "spf": "ok"}),
     ({**GOOD, DOMAIN: [*MX, ("TXT", txt(b"v=spf1 +all"))]}, {"spf": "all pass", "worst": "critical"}),
     (
@@ -169,3 +169,7 @@ def test_an_include_without_answer_leaves_a_domain_unknown_whatever_else_is_wron
     made = report(zone, "s1")
     assert {"spf.ptr.used", "spf.unknown"} <= {f.code for f in made.findings}
     assert not made.known
+
+
+def test_of_a_name_that_does_not_exist_only_that_is_said() -> None:
+    assert [f.code for f in report({}, "s1").findings] == ["names.domain.missing"]

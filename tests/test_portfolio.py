@@ -318,3 +318,19 @@ def test_a_folder_is_refused_as_output_before_anything_is_asked(tmp_path: Path) 
     with pytest.raises(SmtplabError, match="is a folder"), Rows(tmp_path):
         pass
     assert not list(tmp_path.parent.glob("*.part"))
+
+
+def test_a_pipe_in_the_place_of_finished_rows_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl.part")
+    with pytest.raises(SmtplabError, match="is no file"), Rows(tmp_path / "rows.jsonl"):
+        pass
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("-o", "rows.jsonl")])
+def test_a_resolver_that_does_not_answer_is_told_once(more: tuple[str, ...], tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "smtplab", "domain", "a.example", "b.example", "--resolver", "127.0.0.1:1", *more]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "no resolver answers: connection refused" in done.stderr

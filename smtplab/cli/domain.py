@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.network import Resolver, outside
+from smtplab.cli.network import Resolver, alive, outside
 from smtplab.cli.output import Json, Output, one_line, table, tell_findings, write
 from smtplab.errors import SmtplabError
 
@@ -49,16 +49,20 @@ def domain(
     wanted = portfolio.Names.read(names or (), file)
     _tell_refused(wanted)
 
+    network = outside(resolver)
+
     def reports(some: Sequence[str]) -> Iterator[DomainReport]:
-        return portfolio.examine(
-            outside(resolver),
+        for report in portfolio.examine(
+            network,
             some,
             selector or (),
             guess=guess,
             propagation=propagation,
             concurrency=concurrency,
             deadline=deadline,
-        )
+        ):
+            alive(network)
+            yield report
 
     try:
         if output:

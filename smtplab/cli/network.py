@@ -47,3 +47,16 @@ def outside(resolver: str = "", timeout: float = 5.0) -> Network:
     from smtplab.net import Network, NetworkSettings
 
     return Network.without_case(NetworkSettings(resolver=resolver, timeout=timeout))
+
+
+def alive(network: Network) -> None:
+    """Raise SmtplabError where nothing at all was answered and the resolver does not know the root either."""
+    from smtplab.net.dns import query, resolvers
+
+    if network.heard:
+        return
+    root = network.run(query(network, ".", "SOA"))
+    # A code that says no is an answer too: the resolver lives.
+    if not network.heard and not root.rcode:
+        asked = ", ".join(f"{host} port {port}" for host, port in resolvers(network)) or "none is configured"
+        raise SmtplabError(f"no resolver answers: {root.why}", where=asked, do="Name another with --resolver")

@@ -114,6 +114,8 @@ class Network:
     _turns: WeakValueDictionary[tuple[str, int], asyncio.Semaphore] = field(
         default_factory=WeakValueDictionary, repr=False
     )
+    heard: bool = field(default=False, init=False)
+    """Whether any question of this run got an answer."""
     missed: set[Question] = field(default_factory=set, repr=False)
     """Questions of this run that the tape does not hold."""
 
@@ -193,6 +195,7 @@ class Network:
         value, unknown = None, None
         try:
             value = await perform()
+            self.heard = True
         except Unknown as e:
             unknown = e.reason
         except TimeoutError:

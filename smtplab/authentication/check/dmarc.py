@@ -168,4 +168,4 @@ def _disputed(found: Dmarc, case: Dispute) -> Finding:
     told = disputes()[case]
     seen = tuple(f"DNS TXT _dmarc.{s.name}" for s in found.steps if s.count)
     facts = {k: told[k] for k in ("first", "first_by", "second", "second_by", "source")}
-    return Finding("dmarc.disputed", found.domain, seen, domain=found.domain, case=str(case), **facts)
+    return Finding("dmarc.disputed", found.domain, seen, domain=found.domain, case=told["words"], **facts)
