@@ -19,12 +19,13 @@ def serve(
 ) -> Iterator[tuple[int, list[str]]]:
     """SMTP inside TLS from the first byte; gives the port, and the group of each handshake that was completed."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    if ciphers:
+        # First: what they say of the security level decides which keys may be loaded.
+        context.set_cipher_list(ciphers)
     context.use_certificate_chain_file(str(chain))
     context.use_privatekey_file(str(key))
     context.set_min_proto_version(low)
     context.set_max_proto_version(high)
-    if ciphers:
-        context.set_cipher_list(ciphers)
     groups: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_accept, args=(listener, context, groups), daemon=True)
