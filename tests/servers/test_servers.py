@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,49 @@ def test_the_exit_status_follows_the_findings(seen: dict[str, Any]) -> None:
     assert [seen[q]["status"] for q in ("script", "script, strict")] == [0, 1]
     by_address = seen["script, strict"]["told"]["127.0.1.3:993"]
     assert "transport.certificate.whose" in {f["code"] for f in by_address["findings"]}
+
+
+def all_of(told: dict[str, Any], *keys: str) -> bool:
+    return all(told[k] for k in keys)
+
+
+ANCHORS: dict[str, Callable[[dict[str, Any]], object]] = {
+    # the rows of the table in the field notes, each by what a real server here gave; DANE, MTA-STS: tests/transport
+    "banner and EHLO": lambda s: s["healthy"]["careful:25"]["steps"][3]["reply"].startswith("220 careful.lab.example"),
+    "EHLO typed": lambda s: (
+        {"size", "limits", "requiretls"} <= s["healthy"]["careful:25"]["capabilities"]["extensions"].keys()
+    ),
+    "AUTH before and after TLS": lambda s: (
+        not any("AUTH" in c for c in s["healthy"]["careful:587"]["capabilities"]["before"])
+        and any("AUTH" in c for c in s["healthy"]["careful:587"]["capabilities"]["after"])
+    ),
+    "STARTTLS of SMTP, IMAP and POP3": lambda s: all(
+        s["script"]["told"][e]["tls"] for e in ("careful:25", "boxes:143", "boxes:110")
+    ),
+    "chain, host, expiry": lambda s: all_of(
+        s["script"]["told"]["careful:25"]["tls"]["certificate"], "chain_in_order", "covers_host", "days_left"
+    ),
+    "versions and ciphers": lambda s: all_of(s["script"]["told"]["careful:25"]["tls"], "versions", "ciphers"),
+    "groups, post-quantum": lambda s: s["script"]["told"]["careful:25"]["tls"]["post_quantum"] is False,
+    "STARTTLS injection": lambda s: [
+        p["verdict"] for p in s["intrusive"]["careful:25"]["probes"] if p["what"] == "injection"
+    ],
+    "smuggling": lambda s: [p for p in s["intrusive"]["careful:25"]["probes"] if p["what"] == "smuggling"],
+    "open relay, VRFY and EXPN": lambda s: (
+        {"relay", "verify"} <= {p["what"] for p in s["intrusive"]["careful:25"]["probes"]}
+    ),
+    "time of each phase": lambda s: all(p["ms"] >= 0 for p in s["healthy"]["careful:25"]["steps"]),
+    "bytes of each phase": lambda s: all(
+        p["bytes_in"] for p in s["healthy"]["careful:25"]["steps"] if p["phase"] in ("greeting", "capabilities", "tls")
+    ),
+    "stepwise advice": lambda s: s["wrong password"]["careful:587"]["causes"][0]["what_to_do"],
+    "IMAP and POP3 capability": lambda s: all(
+        s["healthy"][e]["capabilities"]["before"] for e in ("boxes:143", "boxes:110")
+    ),
+    "ManageSieve": lambda s: not MANAGESIEVE.exists() or s["healthy"]["boxes:4190"]["capabilities"]["after"],
+}
+
+
+@pytest.mark.parametrize("row", ANCHORS)
+def test_every_row_of_the_anchors_is_answered(seen: dict[str, Any], row: str) -> None:
+    assert ANCHORS[row](seen)

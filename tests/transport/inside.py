@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -25,7 +25,7 @@ from smtplab.lab.processes import Processes, program, until
 from smtplab.lab.world import NameServer, World
 from smtplab.transport.dane import proposal
 from tests.net.certs import DAY, Authority, Issued
-from tests.net.scripted import SMTP, SMTP_INSIDE, Scripted, context, dialogue
+from tests.net.scripted import SMTP, SMTP_INSIDE, Line, Scripted, context, dialogue
 from tests.transport.test_dane import record
 
 SIGNED, PLAIN = "dane.example", "plain.example"
@@ -35,14 +35,19 @@ NOW = datetime.now(UTC)
 AUTHORITY = Authority()
 
 
-class Standing(Scripted):
-    """A scripted server on the mail port of an address of its own."""
+MOVED = f"good.{SIGNED}"
+"""Its MTA-STS policy is a redirect to where nobody outside may look."""
+HOUSE, INNER = "192.0.2.90", ("127.0.0.1", 8443)
 
-    address = ""
+
+class Standing(Scripted):
+    """A scripted server on a port of an address of its own."""
+
+    address, at = "", 25
 
     def __enter__(self) -> Self:
         self.thread.start()
-        start = asyncio.start_server(self._serve, self.address, 25)
+        start = asyncio.start_server(self._serve, self.address, self.at, ssl=self.tls if self.implicit else None)
         self.server = asyncio.run_coroutine_threadsafe(start, self.loop).result(5)
         return self
 
@@ -97,7 +102,17 @@ def zone(name: str, domains: dict[str, tuple[str, list[str]]]) -> str:
         host = domain if domain in (IMPLICIT, IMPLICIT_WRONG) else f"mx.{domain}"
         lines += [] if host == domain else [f"{domain}. IN MX 10 {host}."]
         lines += [f"{host}. IN A {address}", *(f"_25._tcp.{host}. IN TLSA {r}" for r in records)]
+    if name == SIGNED:
+        lines += [f'_mta-sts.{MOVED}. IN TXT "v=STSv1; id=1"', f"mta-sts.{MOVED}. IN A {HOUSE}"]
     return "\n".join(lines) + "\n"
+
+
+async def moved(line: Line) -> None:
+    with suppress(EOFError):
+        while await line.hear():
+            pass
+    place = f"https://{INNER[0]}:{INNER[1]}/policy.txt"
+    await line.say(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n")
 
 
 def finger(home: Path, domain: str) -> str:
@@ -135,7 +150,14 @@ def main(root: Path, out: Path) -> None:
             mx = Standing(dialogue("220 hi\r\n", lines, SMTP_INSIDE), tls)
             mx.address = addresses[domain]
             stack.enter_context(mx)
-        out.write_text(json.dumps(observe(root, list(plans))))
+        chain = context(*issue(f"mta-sts.{MOVED}").write(root / "certs" / "house"))
+        house, inner = Standing(moved, chain, implicit=True), Standing(moved, chain, implicit=True)
+        (house.address, house.at), (inner.address, inner.at) = (HOUSE, 443), INNER
+        stack.enter_context(house)
+        stack.enter_context(inner)
+        seen = observe(root, list(plans))
+        seen["redirect"] = {"asked": len(house.lines), "followed": len(inner.lines)}
+        out.write_text(json.dumps(seen))
 
 
 def observe(root: Path, domains: list[str]) -> dict[str, object]:
@@ -153,6 +175,8 @@ def observe(root: Path, domains: list[str]) -> dict[str, object]:
         live = transport.collect(opened, inventory.gather(opened))
     seen: dict[str, object] = {"dane": facts(live), "connections": max(live.connections.values())}
     seen["findings"] = sorted({f.code for f in transport.check(live).of("transport.dane.")})
+    seen["policy"] = live.policy(MOVED).error
+    seen["policy findings"] = [f.code for f in transport.check(live).of("transport.mta_sts.") if f.subject == MOVED]
     seen["matrix"] = dict(
         zip(live.dane and [d.domain for d in live.dane], transport.protection(live)["mail is"], strict=True)
     )

@@ -84,6 +84,12 @@ def test_the_findings_are_those_of_the_states(seen: dict[str, Any]) -> None:
     ]
 
 
+def test_a_policy_that_leads_to_a_private_address_is_not_followed(seen: dict[str, Any]) -> None:
+    assert seen["redirect"] == {"asked": 1, "followed": 0}
+    assert seen["policy"] == "HTTP status 302: senders follow no redirect"
+    assert len(seen["policy findings"]) == 1
+
+
 EC = {"x25519", "x448", "secp256r1", "secp384r1", "secp521r1"}
 FF = {"ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192"}
 SERVICES = {"mx1:25": EC, "mail:587": EC, "mail:993": EC | FF, "mail:110": EC | FF}
