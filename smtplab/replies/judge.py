@@ -202,7 +202,8 @@ _Candidate = tuple[Rule, Evidence, int]
 
 def _candidates(seen: _Seen, found: list[int]) -> Iterator[_Candidate]:
     """The rules whose conditions hold, the best first; the texts are still to be found in the reply."""
-    own, general = [], []
+    own: list[_Candidate] = []
+    general: list[_Candidate] = []
     for number in found:
         if number >= len(seen.rules):
             break
