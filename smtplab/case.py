@@ -247,6 +247,17 @@ class Case:
                 write_atomic(folder / f"{stem}.done", " ".join(tables).encode())
                 break
 
+    @contextmanager
+    def workshop(self, key: str) -> Iterator[Path | None]:
+        """A folder of the cache for what is half-way between sources and tables; None where nothing may be kept."""
+        for folder in self._cache_folders():
+            with suppress(OSError):
+                (folder / key).mkdir(parents=True, exist_ok=True)
+                if os.access(folder / key, os.W_OK):
+                    yield folder / key
+                    return
+        yield None
+
     def _cache_folders(self) -> list[Path]:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         unique = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]

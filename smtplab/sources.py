@@ -16,7 +16,7 @@ from types import MappingProxyType
 from smtplab import mail
 from smtplab.case import Case
 from smtplab.errors import SourceError
-from smtplab.logs import events, lines
+from smtplab.logs import lines
 from smtplab.reports.read import refusal as no_report
 from smtplab.servers import configuration
 
@@ -25,7 +25,7 @@ Refusal = Callable[[Path], str]
 LOOKS: Mapping[str, tuple[Refusal, bool]] = MappingProxyType(
     {
         "logs": (lines.refusal, True),
-        "events": (events.refusal, True),
+        "events": (lines.no_events, True),
         "bounces": (mail.refusal, False),
         "messages": (mail.refusal, False),
         "dmarc": (no_report, False),

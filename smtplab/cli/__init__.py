@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
-from smtplab.cli import bounces, case, dmarc, domain, explain, replies, server, spf
+from smtplab.cli import bounces, case, dmarc, domain, explain, logs, replies, server, spf
 from smtplab.cli.app import app
 from smtplab.cli.output import one_line
 from smtplab.errors import SmtplabError
 
-__all__ = ["app", "bounces", "case", "dmarc", "domain", "explain", "main", "replies", "server", "spf"]
+__all__ = ["app", "bounces", "case", "dmarc", "domain", "explain", "logs", "main", "replies", "server", "spf"]
 
 
 def main() -> None:

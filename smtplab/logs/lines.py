@@ -1,118 +1,157 @@
-"""Opening log files: plain or compressed, line by line, bounded, and their time stamps.
+"""When was a line written? Time stamps of syslog (RFC 3164, RFC 5424), ISO 8601 and journald's JSON.
 
-BSD stamps (RFC 3164) carry no year and no zone: the year is the latest that does not lie in the future of the case,
-the zone is the case's. ISO 8601 and RFC 5424 stamps carry both.
+RFC 3164 stamps carry no year and no zone: the year is the latest that does not lie ahead of a given moment (the
+case's clock, or the time of the file), the zone is the case's. The others carry both.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
+import json
 import re
-import zlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import IO, cast
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-MAX_LINE = 65_536
-_LOOK = 65_536
+from smtplab.logs.segments import MAX_RECORD, head
+
 _MONTHS = {
     m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
 }
-_BSD = re.compile(r"^([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d) ([^ ]{1,255}) ")
-_ISO = re.compile(r"^(?:<\d{1,3}>1 )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)) ([^ ]{1,255}) ")
+_BSD = re.compile(
+    r"(?:<\d{1,3}>)?([A-Z][a-z]{2}) {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})? (?=\S)"
+)
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?) (?=\S)")
+_RFC5424 = re.compile(
+    r"<\d{1,3}>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (\S{1,255}) (\S{1,128}) (\S{1,128})"
+    r" \S{1,32} (?:-|(?:\[(?:[^\]\"\\]|\"(?:[^\"\\]|\\.)*\")*\])+)(?: \ufeff?(.*))?$"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GRACE = timedelta(days=2)
+"""For clocks that run ahead."""
 
 
-def lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
-    """Line number and text; a line beyond `longest` bytes comes in its first part only. Raises OSError, EOFError."""
-    with _open(path) as file:
-        number = 0
+class Stamped(NamedTuple):
+    """Microseconds since 1970 in UTC, and the rest of the line as syslog writes it: `host program[pid]: text`."""
+
+    time: int
+    rest: str
+
+
+class Stamps:
+    """Reads stamps; `as_of` is the moment after which nothing was written."""
+
+    def __init__(self, zone: str, as_of: datetime) -> None:
+        self.zone, self.as_of = ZoneInfo(zone), as_of
+        self._hours: dict[bytes, int | None] = {}
+
+    def line(self, line: str) -> Stamped | None:
+        """A line of any carrier; None where it bears no stamp we know."""
         try:
-            while raw := _line(file, longest):
-                number += 1
-                yield number, raw.decode("utf-8", "replace").rstrip("\r\n")
-        except (zlib.error, lzma.LZMAError) as e:
-            raise OSError(f"the packed data are damaged ({e})") from e
+            if m := _BSD.match(line):
+                hour = self._local(m[3], m[1], m[2], m[4])
+                if hour is None:
+                    return None
+                return Stamped(hour + (int(m[5]) * 60 + int(m[6])) * 1_000_000, line[m.end() :])
+            if m := _ISO.match(line):
+                return Stamped(self._micros(m[1].replace(",", ".")), line[m.end() :])
+            if m := _RFC5424.match(line):
+                pid = "" if m[4] == "-" else f"[{m[4]}]"
+                return Stamped(self._micros(m[1]), f"{m[2]} {m[3]}{pid}: {m[5] or ''}")
+            return _journald(line) if line.startswith("{") else None
+        except (ValueError, OverflowError, RecursionError):
+            return None
+
+    def split(self, line: str) -> tuple[datetime, str, str] | None:
+        """Time (UTC), host and what stands behind it; None where the line bears no stamp we know."""
+        found = self.line(line)
+        if found is None:
+            return None
+        host, _, rest = found.rest.partition(" ")
+        return _EPOCH + timedelta(microseconds=found.time), host, rest
+
+    def hour(self, stamp: bytes) -> int | None:
+        """The begin of an hour in microseconds, from the first nine bytes of an RFC 3164 stamp: `Oct  1 00`."""
+        if stamp not in self._hours:
+            text = stamp.decode("latin-1")
+            try:
+                self._hours[stamp] = self._local(None, text[:3], text[4:6], text[7:9])
+            except ValueError:
+                self._hours[stamp] = None
+        return self._hours[stamp]
+
+    def _local(self, year: str | None, month: str, day: str, hour: str) -> int | None:
+        for candidate in (int(year),) if year else (self._latest.year, self._latest.year - 1, self._latest.year - 2):
+            try:
+                made = datetime(candidate, _MONTHS.get(month, 0), int(day), int(hour), tzinfo=self.zone)
+            except ValueError:
+                # The 29th of February is of the last leap year.
+                continue
+            if year or made <= self._latest:
+                return _micros(made)
+        return None
+
+    @cached_property
+    def _latest(self) -> datetime:
+        return self.as_of.astimezone(self.zone) + _GRACE
+
+    def _micros(self, text: str) -> int:
+        made = datetime.fromisoformat(text)
+        return _micros(made if made.tzinfo else made.replace(tzinfo=self.zone))
 
 
-def head(path: Path, longest: int = MAX_LINE) -> Iterator[str]:
-    """The lines of the first 64 KiB that are not blank, and at least one; raises as `lines`."""
-    size = 0
-    for _, line in lines(path, longest):
-        size += len(line) + 1
-        if line.strip():
-            yield line
-        if size > _LOOK:
-            return
+def since(year: int, first: str, zone: str) -> datetime | None:
+    """The moment after which a log that begins with the line `first` in `year` holds nothing: within a year of it."""
+    begin = Stamps(zone, datetime(year, 12, 31, 23, tzinfo=ZoneInfo(zone)) - _GRACE).line(first)
+    return _EPOCH + timedelta(microseconds=begin.time) + timedelta(days=364) - _GRACE if begin else None
 
 
 def refusal(path: Path) -> str:
     """Why a file can be no log, by its first 64 KiB; "" for one that may be, or is empty."""
-    strange = False
+    from smtplab.logs import files
+
     try:
-        for line in head(path):
-            if _BSD.match(line) or _ISO.match(line):
-                return ""
-            strange = True
+        first = list(head(path))
     except (OSError, EOFError) as e:
         return f"no log can be read from it: {e}"
-    return "not a mail log: no line bears a syslog time stamp" if strange else ""
+    stamps = Stamps("UTC", datetime(9000, 1, 1, tzinfo=UTC))
+    if not first or any(stamps.line(line) for line in first) or files.recognise(first):
+        return ""
+    return "not a mail log: no line bears a syslog time stamp"
 
 
-def _open(path: Path) -> IO[bytes]:
-    # By what it is, not by its name: rotated logs are called maillog-20261101 or mail.log.1.
-    with path.open("rb") as file:
-        magic = file.read(6)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.open(path))
-    if magic.startswith(b"BZh"):
-        return bz2.open(path)
-    return lzma.open(path) if magic == b"\xfd7zXZ\x00" else path.open("rb")
+def no_events(path: Path) -> str:
+    """Why a file can hold no provider events, by its first lines; "" for one that may, or is empty."""
+    from smtplab.logs import files
+
+    try:
+        first = list(head(path, MAX_RECORD))
+    except (OSError, EOFError) as e:
+        return f"no events can be read from it: {e}"
+    if not first or files.recognise(first):
+        return ""
+    return "no provider events: expected JSON of the SendGrid Event Webhook, an event or an array a line"
 
 
-def _line(file: IO[bytes], longest: int) -> bytes:
-    raw = file.readline(longest)
-    rest = raw
-    while rest and not rest.endswith(b"\n"):
-        rest = file.readline(longest)
-    return raw
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-class Stamps:
-    """Reads the stamp and host of a line and returns what stands behind them."""
-
-    def __init__(self, zone: str, as_of: datetime) -> None:
-        self.zone, self.as_of = ZoneInfo(zone), as_of
-        self._days: dict[tuple[str, str], datetime] = {}
-
-    def split(self, line: str) -> tuple[datetime, str, str] | None:
-        """Time (UTC), host and the rest; None where the line bears no stamp we know."""
-        if m := _BSD.match(line):
-            day = self._day(m[1], m[2])
-            if day is None:
-                return None
-            local = day + timedelta(hours=int(m[3]), minutes=int(m[4]), seconds=int(m[5]))
-            return local.astimezone(UTC), m[6], line[m.end() :]
-        if m := _ISO.match(line):
-            try:
-                return datetime.fromisoformat(m[1]).astimezone(UTC), m[2], line[m.end() :]
-            except ValueError:
-                return None
+def _journald(line: str) -> Stamped | None:
+    """An entry of `journalctl -o json`: https://systemd.io/JOURNAL_EXPORT_FORMATS/."""
+    entry = json.loads(line)
+    time = entry.get("__REALTIME_TIMESTAMP") or entry.get("_SOURCE_REALTIME_TIMESTAMP")
+    if time is None or "MESSAGE" not in entry:
         return None
+    program = _text(entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or "-")
+    pid = _text(entry.get("SYSLOG_PID") or entry.get("_PID") or "")
+    message = _text(entry["MESSAGE"]).replace("\n", " ")
+    return Stamped(int(time), f"{_text(entry.get('_HOSTNAME') or '-')} {program}{f'[{pid}]' if pid else ''}: {message}")
 
-    def _day(self, month: str, day: str) -> datetime | None:
-        key = (month, day)
-        if key not in self._days:
-            for year in (self.as_of.year + 1, self.as_of.year, self.as_of.year - 1):
-                try:
-                    made = datetime(year, _MONTHS.get(month, 0), int(day), tzinfo=self.zone)
-                except ValueError:
-                    continue
-                # Two days of grace for clocks that run ahead.
-                if made <= self.as_of.astimezone(self.zone) + timedelta(days=2):
-                    self._days[key] = made
-                    break
-        return self._days.get(key)
+
+def _text(value: Any) -> str:
+    # What is no UTF-8 comes as an array of bytes.
+    if isinstance(value, list):
+        return bytes(value).decode("utf-8", "replace")
+    return str(value)

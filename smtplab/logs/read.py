@@ -1,54 +1,47 @@
-"""Reading: log files and provider events into the tables deliveries, messages, connections and outcomes."""
+"""Reading: mail logs and provider events into the tables deliveries, messages, connections, rejections and outcomes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from smtplab import replies
-from smtplab.case import Case
-from smtplab.casefile import Stream
 from smtplab.errors import SourceError
-from smtplab.logs import events
-from smtplab.logs.hops import InnerHops
-from smtplab.logs.lines import Stamps, lines
-from smtplab.logs.postfix import Message, Postfix
-from smtplab.providers import provider
-from smtplab.tables import Sighting, conform
+from smtplab.logs import engine, files
+from smtplab.logs.engine import Job, Progress
+from smtplab.logs.event import FileFormat, Setting
+from smtplab.logs.lines import Stamps, since
+from smtplab.logs.meaning import Known
+from smtplab.logs.results import frames, understood
+from smtplab.logs.segments import MAX_RECORD, Segment, cut, given, head
 
-_DOVECOT = re.compile(
-    r"^dovecot(?:\[\d+\])?: (imap|pop3)-login: (?:Info: )?(Login|Disconnected|Aborted login)[^:]{0,200}: user=<([^>]{0,320})>,"  # noqa: E501
-    r"(?: method=([A-Za-z0-9-]{1,20}),)? rip=([0-9a-fA-F.:]{2,45})"
-)
-_TABLES = ("deliveries", "messages", "connections", "rejections", "outcomes", "complaints", "problems")
-_SHAPE = 5
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from smtplab.case import Case
+    from smtplab.logs.evidence import LogEvidence
+    from smtplab.tables import Sighting
+
+_SHAPE = 6
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
-_LOST = frozenset({"bounced", "expired", "discarded"})
+SYSLOG = "syslog"
+_LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class LogEvidence:
-    """The tables of DESIGN, and `complaints` (time, recipient, stream, campaign): spam reports in provider events.
+class Source:
+    """A file to read, its name for people, and the format found in it; None is syslog."""
 
-    `marks` are the case's changes, for timelines.
-    """
-
-    deliveries: pd.DataFrame
-    messages: pd.DataFrame
-    connections: pd.DataFrame
-    rejections: pd.DataFrame
-    outcomes: pd.DataFrame
-    complaints: pd.DataFrame
-    problems: pd.DataFrame
-    marks: tuple[tuple[pd.Timestamp, str], ...] = ()
-
-    def __repr__(self) -> str:
-        n = {t: len(getattr(self, t)) for t in ("deliveries", "messages", "connections", "outcomes", "problems")}
-        return "LogEvidence(" + ", ".join(f"{v:,} {k}" for k, v in n.items()) + ")"
+    path: Path
+    name: str
+    setting: Setting
+    format: FileFormat | None
+    first: int
+    """When its first line was written, in microseconds: files are read in this order."""
 
 
 def read(case: Case) -> LogEvidence:
@@ -56,273 +49,132 @@ def read(case: Case) -> LogEvidence:
 
     Raises SourceError where there are logs and not one line of them is understood.
     """
+    import pandas as pd
+
+    from smtplab.logs.evidence import TABLES, LogEvidence
+
     paths = [*case.sources("logs"), *case.sources("events")]
     options = f"{_SHAPE}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
-    tables = case.cached("logs", paths, lambda: _build(case), options)
+    tables = case.cached("logs", paths, lambda: _build(case, paths), options)
     marks = tuple((pd.Timestamp(m.time), m.text) for m in case.marks)
-    return LogEvidence(**{t: tables[t] for t in _TABLES}, marks=marks)
+    return LogEvidence(**{t: tables[t] for t in TABLES}, marks=marks)
 
 
-def _build(case: Case) -> dict[str, pd.DataFrame]:
-    problems: list[dict[str, Any]] = []
-    postfix, logins = _logs(case, problems)
-    rows: list[dict[str, Any]] = []
-    queued: list[dict[str, Any]] = []
-    final: list[dict[str, Any]] = []
-    hops = InnerHops(case.hosts, postfix.messages)
-    for message in postfix.messages:
-        made = list(_deliveries(message, case))
-        rows += made
-        queued.append(_queued(message, made))
-        final += _outcomes(made, message, hops, case)
-    complaints = _events(case, problems, rows, final)
-    for shape, count in sorted(postfix.unknown.items()):
-        problems.append({"file": "logs", "what": f"line not understood: {shape}", "records": count})
-    return {
-        "deliveries": conform("deliveries", rows),
-        "messages": conform("messages", queued),
-        "connections": conform("connections", [*postfix.connections, *logins]),
-        "rejections": conform("rejections", [_refused(r) for r in postfix.rejections]),
-        "outcomes": conform("outcomes", final),
-        "complaints": complaints,
-        "problems": conform("problems", problems),
-    }
-
-
-def _logs(case: Case, problems: list[dict[str, Any]]) -> tuple[Postfix, list[dict[str, Any]]]:
-    postfix, logins = Postfix(), []
-    stamps = Stamps(case.timezone, case.as_of)
-    for path in case.sources("logs"):
-        name, strange, total = case.rel(path), 0, 0
-        first = 0
-        try:
-            for number, line in lines(path):
-                total += 1
-                split = stamps.split(line)
-                if split and postfix.line(*split):
-                    continue
-                if split and (m := _DOVECOT.match(split[2])):
-                    logins.append(_login(split[0], split[1], m))
-                elif line.strip() and not (split and split[2].startswith("dovecot")):
-                    strange, first = strange + 1, first or number
-        except (OSError, EOFError, UnicodeError) as e:
-            problems.append({"file": name, "line": total + 1, "what": f"cannot be read on: {e}"[:200], "records": 1})
-        if strange:
-            what = "no line is a mail log line" if strange == total else "lines of no mail program that is read"
-            problems.append({"file": name, "line": first, "what": what, "records": strange})
-    if problems and not (postfix.understood or postfix.unknown or logins):
+def _build(case: Case, paths: list[Path]) -> dict[str, pd.DataFrame]:
+    sources = [source(p, case.rel(p), zone=case.timezone, as_of=case.as_of) for p in paths]
+    logs = {case.rel(p) for p in case.sources("logs")}
+    with case.workshop("logs") as kept, tempfile.TemporaryDirectory(prefix="smtplab-") as work:
+        known = Known(case.hosts, case.streams)
+        parts = engine.build(jobs(sources), known, Path(work), kept)
+        tables = frames(parts, known, Path(work))
+    told = [t for name, t in parts.tallies.items() if name in logs]
+    if told and all(understood(t) <= 0 and not t.unknown for t in told) and any(t.passed or t.damage for t in told):
         raise SourceError(
-            "no line of a mail program that is read (Postfix, Dovecot)",
-            where=problems[0]["file"],
+            "no line of a mail program that is read",
+            where=next(n for n in parts.tallies if n in logs),
             do="Put the mail log there, or mend sources.logs of case.toml",
         )
-    return postfix, logins
+    return tables
 
 
-def _refused(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "reason": replies.classify(row["response"], row["smtp_code"], row["enhanced_code"]).reason}
+def read_paths(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    format: str = "auto",
+    timezone: str = "UTC",
+    year: int | None = None,
+    known: Known | None = None,
+    progress: Progress | None = None,
+) -> LogEvidence:
+    """Read files, folders, globs or standard input ("-") without a case.
+
+    `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
+    not behind the file's own time. Raises SourceError for what is no log.
+    """
+    from smtplab.logs.evidence import LogEvidence
+
+    known = known or Known()
+    with tempfile.TemporaryDirectory(prefix="smtplab-") as work:
+        sources = list(find(paths, format=format, timezone=timezone, year=year))
+        parts = engine.build(jobs(sources), known, Path(work), progress=progress)
+        return LogEvidence(**frames(parts, known, Path(work)))
 
 
-def _login(time: Any, host: str, m: re.Match[str]) -> dict[str, Any]:
-    return {
-        "time": time,
-        "host": host,
-        "service": m[1],
-        "client_ip": m[5],
-        "auth_method": m[4],
-        "auth_user": m[3] or None,
-        "auth_ok": m[2] == "Login",
-    }
+def find(
+    paths: Iterable[str | os.PathLike[str]], *, format: str = "auto", timezone: str = "UTC", year: int | None = None
+) -> Iterator[Source]:
+    """The sources behind paths; raises SourceError for one that is missing or holds no log."""
+    found = given(paths)
+    if not found:
+        raise SourceError("no file is there", where=" ".join(map(str, paths)))
+    for path in found:
+        if str(path) != "-" and not path.is_file():
+            what = "there is no such file" if not path.exists() else "is neither a file nor a folder"
+            raise SourceError(what, where=path)
+        yield source(path, str(path), zone=timezone, year=year, format=format, strict=True)
 
 
-def _domain(address: str | None) -> str | None:
-    return address.rpartition("@")[2].lower() if address and "@" in address else None
-
-
-def _lower(address: str) -> str:
-    local, at, domain = address.rpartition("@")
-    return f"{local}{at}{domain.lower()}"
-
-
-def _deliveries(message: Message, case: Case) -> Iterator[dict[str, Any]]:
-    counts: dict[str, int] = {}
-    own = {h.name: h.addresses[0] for h in case.hosts if h.addresses}
-    own |= {n.partition(".")[0]: a for n, a in own.items()}
-    base = {
-        "host": message.host,
-        "mta": "postfix",
-        "queue_id": message.queue_id,
-        "message_id": message.message_id,
-        "sender": _lower(message.sender) if message.sender else None,
-        "size": message.size,
-        "source_ip": own.get(message.host),
-        "provenance": "host in case.toml" if message.host in own else None,
-    }
-    for delivery in message.deliveries:
-        recipient = _lower(delivery["recipient"])
-        counts[recipient] = counts.get(recipient, 0) + 1
-        yield _judged({**base, **delivery, "recipient": recipient, "attempt": counts[recipient]}, case.streams)
-
-
-def _judged(row: dict[str, Any], streams: tuple[Stream, ...], category: str = "") -> dict[str, Any]:
-    domain = _domain(row["recipient"]) or ""
-    row["recipient_domain"] = domain
-    row["provider"] = provider(domain, row.get("relay_host") or "")
-    if row["status"] != "sent":
-        reply = replies.classify(row.get("response") or "", None, row.get("enhanced_code"), row["provider"])
-        row |= {"reason": reply.reason, "rule": reply.rule or None}
-        row |= {"smtp_code": reply.smtp_code, "enhanced_code": reply.enhanced_code}
-    facts = {**row, "sender_domain": _domain(row.get("sender")), "category": category}
-    for stream in streams:
-        if all(_is(k, facts.get(k), v) for k, v in stream.match.items()):
-            row["stream"], row["campaign"] = stream.name, stream.campaign or category or None
-            row |= {k: v for k, v in stream.sets.items() if not row.get(k)}
-            row["provenance"] = "; ".join(x for x in (row.get("provenance"), "stream in case.toml") if x)
-            break
-    else:
-        row["campaign"] = category or None
-    return row
-
-
-def _is(key: str, have: Any, wanted: str) -> bool:
-    if have is None:
-        return False
-    return str(have).endswith(wanted) if key == "message_id" else str(have).lower() == wanted.lower()
-
-
-def _queued(message: Message, made: list[dict[str, Any]]) -> dict[str, Any]:
-    end = message.removed
-    return {
-        "time": message.time,
-        "host": message.host,
-        "mta": "postfix",
-        "queue_id": message.queue_id,
-        "message_id": message.message_id,
-        "sender": _lower(message.sender) if message.sender else None,
-        "size": message.size,
-        "recipients": message.recipients,
-        "client_host": message.client_host,
-        "client_ip": message.client_ip,
-        "sasl_user": message.sasl_user,
-        "attempts": len(made),
-        "outcome": "expired" if message.expired else "removed" if end else "queued",
-        "lifetime": (end - message.time).total_seconds() if end else None,
-    }
-
-
-def _outcomes(made: list[dict[str, Any]], message: Message, hops: InnerHops, case: Case) -> Iterator[dict[str, Any]]:
-    last: dict[str, dict[str, Any]] = {}
-    held: dict[str, dict[str, Any]] = {}
-    for row in made:
-        # What the null sender gets is our own bounces and reports, nobody's lost mail.
-        ours = not row["sender"] or row["relay_host"] in ("local", "virtual")
-        if not ours and not hops.leads_on(row, message.message_id):
-            before = last.get(row["recipient"])
-            last[row["recipient"]] = row
-            if row["status"] == "sent" and before:
-                held[row["recipient"]] = before
-    for recipient, row in last.items():
-        began = hops.began(message.message_id, recipient, message.time)
-        made_final = _final(row, began, message.expired, case, "log")
-        if made_final["outcome"] == "late" and recipient in held:
-            # What made it late is the reply that held it back, not the one that took it.
-            why = held[recipient]
-            made_final |= {k: why.get(k) for k in ("smtp_code", "enhanced_code", "response", "reason", "rule")}
-        yield made_final
-
-
-def _final(row: dict[str, Any], began: Any, expired: bool, case: Case, origin: str) -> dict[str, Any]:
-    late_after = next((s.late_after for s in case.streams if s.name == row.get("stream")), None)
-    delay = (row["time"] - began).total_seconds()
-    if row["status"] == "sent":
-        outcome = "late" if late_after and delay > late_after else "accepted"
-    elif row["status"] in _LOST or expired:
-        outcome = "lost"
-    else:
-        outcome = "pending"
-    copied = [
-        "host",
-        "mta",
-        "queue_id",
-        "message_id",
-        "sender",
-        "recipient",
-        "recipient_domain",
-        "provider",
-        "smtp_code",
-        "enhanced_code",
-        "response",
-        "reason",
-        "rule",
-        "source_ip",
-        "stream",
-        "campaign",
-        "header_from",
-        "dkim_domain",
-        "dkim_selector",
-        "provenance",
-    ]
-    return {
-        **{k: row.get(k) for k in copied},
-        "time": began,
-        "last_time": row["time"],
-        "sender_domain": _domain(row.get("sender")),
-        "outcome": outcome,
-        "attempts": row["attempt"],
-        "delay": delay,
-        "origin": origin,
-    }
-
-
-def _events(
-    case: Case, problems: list[dict[str, Any]], rows: list[dict[str, Any]], final: list[dict[str, Any]]
-) -> pd.DataFrame:
-    began: dict[tuple[str, str], Any] = {}
-    last: dict[tuple[str, str], dict[str, Any]] = {}
-    complaints = []
-    for path in case.sources("events"):
+def source(
+    path: Path,
+    name: str,
+    *,
+    zone: str,
+    as_of: datetime | None = None,
+    year: int | None = None,
+    format: str = "auto",
+    strict: bool = False,
+) -> Source:
+    """Look at the first lines of a file: its format, and when it begins."""
+    first: list[str] = []
+    if str(path) != "-":
         try:
-            for event in events.read(path, case.rel(path), problems):
-                key = (event["message_id"] or event["queue_id"], event["recipient"])
-                began.setdefault(key, event["time"])
-                began[key] = min(began[key], event["time"])
-                if event["event"] == "spamreport":
-                    complaints.append(_complaint(event, case.streams))
-                elif status := events.STATUS.get(event["event"]):
-                    row = _judged(_event_row(event, status), case.streams, event["category"])
-                    rows.append(row)
-                    if key not in last or last[key]["time"] <= row["time"]:
-                        last[key] = row
+            first.extend(head(path, MAX_RECORD))
         except (OSError, EOFError) as e:
-            problems.append({"file": case.rel(path), "what": f"cannot be read: {e}"[:200], "records": 1})
-    final += [_final(row, began[key], False, case, "event") for key, row in last.items()]
-    frame = pd.DataFrame(complaints, columns=["time", "recipient", "stream", "campaign"])
-    return frame.astype({"recipient": "str", "stream": "str", "campaign": "str"})
+            if strict and not first:
+                raise SourceError(f"no log can be read from it: {e}", where=path) from e
+    kind = _format(format, first)
+    if strict and first and kind is None and format == "auto":
+        stamps = Stamps(zone, _LATER)
+        if not any(stamps.line(line) for line in first):
+            raise SourceError("not a mail log: no line bears a time stamp that is known", where=path)
+    if as_of is None:
+        as_of = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.is_file() else datetime.now(UTC)
+        begun = since(year, first[0], zone) if year and first else None
+        as_of = begun or as_of
+    setting = Setting(name, zone, as_of, "")
+    stamps = Stamps(zone, as_of)
+    begin = next((s.time for line in first if (s := stamps.line(line))), 0)
+    return Source(path, name, setting, kind, begin)
 
 
-def _event_row(event: Mapping[str, Any], status: str) -> dict[str, Any]:
-    return {
-        "time": event["time"],
-        "host": "provider",
-        "mta": "provider",
-        "queue_id": event["queue_id"] or None,
-        "message_id": event["message_id"] or None,
-        "recipient": _lower(event["recipient"]),
-        "status": status,
-        "response": event["response"] or None,
-        "attempt": event["attempt"],
-        "source_ip": event["source_ip"],
-        "provenance": "provider event",
-    }
+def _format(format: str, first: list[str]) -> FileFormat | None:
+    if format == "auto":
+        return files.recognise(first)
+    if format in (SYSLOG, "postfix"):
+        return None
+    for known in files.ALL:
+        if format == known.NAME:
+            return known
+    names = ", ".join(["auto", SYSLOG, *dict.fromkeys(f.NAME for f in files.ALL)])
+    raise SourceError(f"{format!r} is no format that is read", where="--format", do=f"One of: {names}")
 
 
-def _complaint(event: Mapping[str, Any], streams: tuple[Stream, ...]) -> dict[str, Any]:
-    row = _judged(_event_row(event, "sent"), streams, event["category"])
-    return {k: row.get(k) for k in ("time", "recipient", "stream", "campaign")}
+def jobs(sources: Iterable[Source]) -> list[Job]:
+    """The segments of all files, in the order in which the files begin: rotated files become one log again."""
+    made = []
+    for one in sorted(sources, key=lambda s: (s.first, s.name)):
+        segments = cut(one.path, one.name)
+        if one.format:
+            # A record may be longer than a line, and a table's head stands at its beginning.
+            segments = [Segment(one.path, one.name)]
+        made += [Job(s, one.setting, one.format) for s in segments]
+    return made
 
 
 def sightings(evidence: LogEvidence) -> list[Sighting]:
     """Recipient domains and our outbound addresses, with counts."""
+    from smtplab.tables import Sighting
+
     outcomes = evidence.outcomes
     domains = outcomes["recipient_domain"].dropna().value_counts()
     return [Sighting("recipient_domain", str(d), where="logs", count=int(n)) for d, n in domains.items()]

@@ -6,13 +6,11 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from smtplab.logs.lines import Stamps, lines
-from smtplab.logs.postfix import Postfix
+from smtplab import logs
 
 
 def _pflogsumm(path: Path) -> dict[str, int]:
@@ -25,15 +23,14 @@ def _pflogsumm(path: Path) -> dict[str, int]:
         found = re.search(r"\((\d+)  deferrals\)", said)
         totals["deferred"] += int(found[1]) if found else 0
         totals["bounced"] += int(re.search(r"(\d+)   bounced", said)[1])  # type: ignore[index]
+        totals["rejected"] += int(re.search(r"(\d+)   rejected \(", said)[1])  # type: ignore[index]
     return {k: v for k, v in totals.items() if v}
 
 
 def _ours(path: Path) -> dict[str, int]:
-    postfix, stamps = Postfix(), Stamps("UTC", datetime(2026, 11, 24, tzinfo=UTC))
-    for _, text in lines(path):
-        if split := stamps.split(text):
-            postfix.line(*split)
-    return dict(Counter(d["status"] for m in postfix.messages for d in m.deliveries))
+    evidence = logs.read_paths([path])
+    totals = Counter(evidence.deliveries["status"])
+    return {k: v for k, v in {**totals, "rejected": len(evidence.rejections)}.items() if v}
 
 
 def test_totals_equal_those_of_pflogsumm(corpora: Path) -> None:

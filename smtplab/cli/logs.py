@@ -1,0 +1,100 @@
+"""Commands on mail logs without a case: logs, trace."""
+
+from __future__ import annotations
+
+import json as js
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smtplab.cli.app import app
+from smtplab.cli.output import Json, Output, bar, one_line, show, table
+from smtplab.errors import SmtplabError
+
+if TYPE_CHECKING:
+    from smtplab.logs.engine import Parts
+
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs; - is standard input")]
+Format = Annotated[str, typer.Option("--format", help="auto decides by content; else syslog or a format's name")]
+Zone = Annotated[str, typer.Option("--timezone", help="Zone of stamps that carry none, as Europe/Berlin")]
+Year = Annotated[int | None, typer.Option("--year", min=1970, max=9000, help="Year in which files without one begin")]
+TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
+
+
+@app.command(
+    epilog="Examples: smtplab logs /var/log/mail.log* --summary  |  smtplab logs mail.log.gz -o deliveries.parquet  |"
+    "  journalctl -t postfix/smtp -o json | smtplab logs - --table deliveries --json"
+)
+def logs(
+    paths: Paths,
+    format: Format = "auto",
+    timezone: Zone = "UTC",
+    year: Year = None,
+    table: Annotated[str, typer.Option("--table", help=", ".join(TABLES))] = "deliveries",
+    summary: Annotated[bool, typer.Option("--summary", help="Counts only")] = False,
+    json: Json = False,
+    output: Output = None,
+) -> None:
+    """What mail logs tell: a row a delivery, message, connection or refusal, in the order of time."""
+    if table not in TABLES:
+        raise SmtplabError(f"{table!r} is no table", where="--table", do=f"One of: {', '.join(TABLES)}")
+    from smtplab.logs import engine, results
+    from smtplab.logs.meaning import Known
+    from smtplab.logs.read import find, jobs
+
+    work = jobs(find(paths, format=format, timezone=timezone, year=year))
+    with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
+        parts = engine.build(work, Known(), Path(folder), progress=tell)
+        if not (json or output):
+            _tell_formats(parts)
+        if summary:
+            _summary(parts, json)
+        elif output and output.suffix == ".parquet":
+            results.write_parquet(parts, table, output)
+            print(output)
+        else:
+            frame = results.table_of(parts, table, None if json or output else SHOWN)
+            show(frame, json, output, _COLUMNS[table])
+            _tell_rest(parts, table, json or bool(output))
+
+
+SHOWN = 100
+"""Rows printed for people."""
+_COLUMNS = {
+    "deliveries": ["time", "host", "queue_id", "recipient", "relay_host", "status", "enhanced_code", "delay"],
+    "messages": ["time", "host", "queue_id", "sender", "client_ip", "attempts", "outcome", "lifetime"],
+    "connections": ["time", "host", "service", "client_ip", "auth_user", "auth_ok", "ended"],
+    "rejections": ["time", "host", "stage", "client_ip", "sender", "recipient", "reason", "response"],
+    "problems": ["file", "line", "what", "records"],
+}
+
+
+def _tell_formats(parts: Parts) -> None:
+    for name, tally in parts.tallies.items():
+        print(f"smtplab: {one_line(name)}: {tally.format}, {tally.lines:,} lines", file=sys.stderr)
+
+
+def _tell_rest(parts: Parts, name: str, whole: bool) -> None:
+    from smtplab.logs import results
+
+    if not whole and (count := results.count(parts, name)) > SHOWN:
+        print(f"\n{SHOWN} of {count:,} rows; all of them with --json or -o FILE")
+
+
+def _summary(parts: Parts, json: bool) -> None:
+    from smtplab.logs import results
+
+    told = results.summary(parts)
+    if json:
+        print(js.dumps(told))
+        return
+    import pandas as pd
+
+    flat = {k: v for k, v in told.items() if not isinstance(v, dict)}
+    flat |= {f"deliveries: {k}": v for k, v in told["deliveries"].items()}
+    table(
+        pd.DataFrame([(k, f"{v:,}" if isinstance(v, int) else v) for k, v in flat.items()], columns=["what", "count"])
+    )

@@ -1,0 +1,188 @@
+"""Logs of any size as tables: segments become events, windows of events become rows, each on its own.
+
+Memory follows the segment, not the log. Events are kept in a folder by what their segment holds, so that interrupted
+work goes on and a log that grew is read from where it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from smtplab.logs.event import FileFormat, Setting
+from smtplab.logs.meaning import Known, judge, prepare
+from smtplab.logs.parse import SCHEMA, Tally, parse
+from smtplab.logs.segments import Segment
+from smtplab.tape import write_atomic
+
+TABLES = ("deliveries", "messages", "connections", "rejections", "complaints", "begun")
+WORKERS = 2
+MEMORY = "400MB"
+"""What SQL may hold before it spills to disk."""
+_WIDTH = 32
+"""Bits of a line's number within its segment."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A segment, what its lines must be read with, and the format; None is syslog."""
+
+    segment: Segment
+    setting: Setting
+    format: FileFormat | None = None
+
+    def key(self, options: str) -> str:
+        """What the events of this segment are kept under."""
+        said = f"{self.setting.zone}-{self.setting.as_of:%Y%m%d}-{self.format.NAME if self.format else 'syslog'}"
+        return f"{self.segment.digest()}-{said.replace('/', '.')}-{options}"
+
+
+@dataclass
+class Parts:
+    """The rows made, as Parquet files a window, and what became of the lines of each file."""
+
+    folder: Path
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def files(self, table: str) -> list[str]:
+        """The files of a table, in the order of the logs."""
+        return [str(f) for f in sorted((self.folder / table).glob("*.parquet"))]
+
+
+@contextmanager
+def connection(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB that spills into `folder` and reads no settings of the user."""
+    config: dict[str, str | int | float | list[str]] = {
+        "threads": WORKERS,
+        "memory_limit": MEMORY,
+        "temp_directory": str(folder / "spill"),
+    }
+    config["autoinstall_known_extensions"] = False
+    with duckdb.connect(config=config) as con:
+        con.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
+        yield con
+
+
+def build(
+    jobs: Sequence[Job], known: Known, work: Path, kept: Path | None = None, progress: Progress | None = None
+) -> Parts:
+    """Read all segments in order and write the rows of every table under `work`.
+
+    Events are kept under `kept` where given: those that lie there already are not made again, and those that belong
+    to none of these segments are thrown away.
+    """
+    parts = Parts(work / "parts")
+    for table in TABLES:
+        (parts.folder / table).mkdir(parents=True, exist_ok=True)
+    with connection(work) as con:
+        con.register("event", SCHEMA.empty_table())
+        con.execute(_sql("held"))
+        prepare(con, known)
+        number = 0
+        for at, (job, files, tally) in enumerate(_parsed(jobs, kept or work / "events", work, kept is None)):
+            parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
+            for i, file in enumerate(files):
+                final = at == len(jobs) - 1 and i == len(files) - 1
+                window(con, known, file, at << _WIDTH, final)
+                _write(con, parts, number)
+                number += 1
+            if kept is None:
+                shutil.rmtree(files[0].parent, ignore_errors=True)
+            if progress:
+                progress("read", at + 1, len(jobs))
+        if not jobs:
+            pq.write_table(SCHEMA.empty_table(), work / "none.parquet")
+            window(con, known, work / "none.parquet", 0, True)
+            _write(con, parts, 0)
+    if kept:
+        _forget(kept, {j.key(_version()) for j in jobs})
+    return parts
+
+
+def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
+    """Make every table of the parts a view of `con`."""
+    for table in TABLES:
+        con.execute(f"create temp view {table} as select * from read_parquet({parts.files(table)!r})")
+
+
+def window(con: duckdb.DuckDBPyConnection, known: Known, file: Path, base: int, final: bool) -> None:
+    """Turn a file of events, with what is held, into the tables of TABLES; see window.sql."""
+    con.execute("set variable file = $f", {"f": str(file)})
+    con.execute("set variable base = $b", {"b": base})
+    con.execute("set variable final = $f", {"f": final})
+    con.execute(_sql("window"))
+    judge(con, known)
+
+
+def _write(con: duckdb.DuckDBPyConnection, parts: Parts, number: int) -> None:
+    names = {"connections": "out_connections", "begun": "out_begun"}
+    for table in TABLES:
+        target = parts.folder / table / f"{number:06}.parquet"
+        con.execute(f"copy {names.get(table, table)} to '{target}' (format parquet)")
+
+
+def _parsed(jobs: Sequence[Job], folder: Path, work: Path, throw_away: bool) -> Iterator[tuple[Job, list[Path], Tally]]:
+    """Each job with its files of events, in order; a few are read ahead."""
+    waiting: deque[tuple[Job, Future[tuple[list[Path], Tally]]]] = deque()
+    left = deque(jobs)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            while left or waiting:
+                while left and len(waiting) <= WORKERS:
+                    job = left.popleft()
+                    name = f"{len(jobs) - len(left):06}" if throw_away else job.key(_version())
+                    waiting.append((job, pool.submit(events, job, folder / name)))
+                job, done = waiting.popleft()
+                yield job, *done.result()
+        finally:
+            for _, rest in waiting:
+                rest.cancel()
+
+
+def events(job: Job, folder: Path) -> tuple[list[Path], Tally]:
+    """The files of events of a segment, made unless they lie in the folder already."""
+    done = folder / "done.json"
+    with suppress(OSError, ValueError, TypeError):
+        return sorted(folder.glob("*.parquet")), Tally(**json.loads(done.read_text("utf-8")))
+    shutil.rmtree(folder, ignore_errors=True)
+    tally = parse(job.segment, job.setting, job.format, folder)
+    write_atomic(done, json.dumps(asdict(tally)).encode())
+    return sorted(folder.glob("*.parquet")), tally
+
+
+def _forget(folder: Path, used: set[str]) -> None:
+    for old in folder.iterdir():
+        if old.is_dir() and old.name not in used:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@cache
+def _sql(name: str) -> str:
+    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")
+
+
+@cache
+def _version() -> str:
+    """Changes with the rules, so that older events are not taken for today's."""
+    import hashlib
+
+    made = hashlib.sha256()
+    home = resources.files("smtplab.logs")
+    for folder in (home, home / "daemons", home / "files"):
+        for file in sorted(folder.iterdir(), key=lambda f: f.name):
+            if file.name.endswith((".py", ".sql")):
+                made.update(file.read_bytes())
+    return made.hexdigest()[:12]

@@ -1,0 +1,231 @@
+"""Where a syslog line's parts lie, found for all lines of a chunk at once: `stamp host program[pid]: queue-id: text`.
+
+Nothing is copied: each part is an Arrow string view into the chunk. Lines of the two common carriers (RFC 3164,
+ISO 8601) are read by their bytes in columns; any other line is rewritten to the same form first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from smtplab.logs.lines import Stamps
+from smtplab.logs.segments import MAX_LINE
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
+
+_STAMP = 40
+_HOST = 64
+_PROGRAM = 48
+"""Bytes of a program's name with its pid."""
+_ID = 21
+_PAD = 128
+_NO_ID = np.ones(256, bool)
+_NO_ID[[*b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"]] = False
+"""Bytes that end a queue id."""
+_TAIL = np.array([[(1 << 8 * min(max(size - at, 0), 4)) - 1 for at in (-4, 0, 4, 8)] for size in range(13)], np.uint32)
+"""By size of a short string, the bits that it has in each word of its view."""
+
+
+_EIGHT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
+
+
+@dataclass
+class Lines:
+    """Lines behind their stamps: numbers, times in microseconds, and where each begins and ends in `data`."""
+
+    data: Bytes
+    number: Places
+    time: Places
+    start: Places
+    end: Places
+    total: int = 0
+    blank: int = 0
+    strange: int = 0
+    first_strange: int = 0
+
+
+def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
+    """The lines of a run of whole lines that bear a stamp, `before` lines having come before; the rest is counted."""
+    run = _clean(run)
+    data = np.frombuffer(run, np.uint8)
+    end = np.flatnonzero(data == 10)
+    start = np.append(0, end[:-1] + 1)
+    data = np.append(data, np.zeros(_PAD, np.uint8))
+    total = len(start)
+    number = before + 1 + np.arange(total)
+    end = np.minimum(end - (data[end - 1] == 13) * (end > start), start + MAX_LINE)
+    heads = _columns(data, start, 16)
+    time, rest = _bsd(heads, start, stamps)
+    if len(left := np.flatnonzero(time < 0)):
+        data = _others(data, left, time, rest, end, start, stamps)
+    fine = time >= 0
+    lines = Lines(data, number, time, rest, end, total)
+    if not fine.all():
+        full = end > start
+        strange = np.flatnonzero(~fine & full)
+        lines = Lines(data, number[fine], time[fine], rest[fine], end[fine], total, int((~full).sum()), len(strange))
+        lines.first_strange = int(number[strange[0]]) if len(strange) else 0
+    return lines
+
+
+def _clean(run: bytes) -> bytes:
+    if b"\0" in run:
+        run = run.replace(b"\0", b"?")
+    if run.isascii():
+        return run
+    try:
+        run.decode("utf-8")
+    except UnicodeDecodeError:
+        # As long as before, so that places stay.
+        return run.decode("utf-8", "surrogateescape").encode("utf-8", "replace")
+    return run
+
+
+def _columns(data: Bytes, at: Places, width: int) -> Bytes:
+    """The `width` bytes from each place, a row each."""
+    rows = np.ndarray((len(data) - width,), dtype=f"V{width}", buffer=data, strides=(1,))
+    return rows[at].view(np.uint8).reshape(-1, width)
+
+
+def _bsd(heads: Bytes, start: Places, stamps: Stamps) -> tuple[Places, Places]:
+    """Times of lines with an RFC 3164 stamp, -1 for others, and where the rest begins."""
+    time = np.full(len(start), -1, np.int64)
+    if not len(start):
+        return time, start.copy()
+    words = heads.view(np.uint64)
+    # Busy servers write many lines a second and very many an hour: each run of equal stamps is read once.
+    begins = _runs((words[1:] != words[:-1]).any(axis=1))
+    few = heads[begins]
+    digit = few.astype(np.int64) - 48
+    numbers = digit[:, [7, 8, 10, 11, 13, 14]]
+    fine = ((numbers >= 0) & (numbers <= 9)).all(axis=1)
+    fine &= (few[:, [3, 6, 15]] == 32).all(axis=1) & (few[:, [9, 12]] == 58).all(axis=1)
+    hours = np.ascontiguousarray(few[:, :9])
+    turns = _runs((hours[1:] != hours[:-1]).any(axis=1))
+    begun = [stamps.hour(hours[i].tobytes()) for i in turns.tolist()]
+    base = np.repeat([-1 if h is None else h for h in begun], np.diff(np.append(turns, len(few))))
+    seconds = (digit[:, 10] * 10 + digit[:, 11]) * 60 + digit[:, 13] * 10 + digit[:, 14]
+    few_times = np.where(fine & (base >= 0), base + seconds * 1_000_000, -1)
+    time = np.repeat(few_times, np.diff(np.append(begins, len(start))))
+    return time, start + 16
+
+
+def _runs(changes: Flags) -> Places:
+    """Where runs of equal rows begin, from where a row differs from the one before."""
+    return np.append(0, np.flatnonzero(changes) + 1)
+
+
+def _others(data: Bytes, left: Places, time: Places, rest: Places, end: Places, start: Places, stamps: Stamps) -> Bytes:
+    """Fill in time and place of lines of other carriers; what must be rewritten is put behind the data."""
+    heads = _columns(data, start[left], _STAMP)
+    left = left[_iso(heads, left, time, rest, start)]
+    added: list[bytes] = []
+    size = len(data) - _PAD
+    for i in left.tolist():
+        text = data[start[i] : end[i]].tobytes().decode("utf-8", "ignore")
+        if found := stamps.line(text):
+            raw = found.rest.replace("\0", "?").encode("utf-8", "replace")[: MAX_LINE * 2]
+            time[i], rest[i], end[i] = max(found.time, 0), size, size + len(raw)
+            added.append(raw)
+            size += len(raw)
+    if not added:
+        return data
+    new = np.frombuffer(b"".join(added), np.uint8)
+    return np.concatenate([data[: len(data) - _PAD], new, np.zeros(_PAD, np.uint8)])
+
+
+def _iso(heads: Bytes, left: Places, time: Places, rest: Places, start: Places) -> Flags:
+    """Fill in the lines that begin with an ISO 8601 stamp with a zone; says which are left."""
+    looks = (heads[:, [4, 7]] == 45).all(axis=1) & (heads[:, 10] == 84) & (heads[:, [13, 16]] == 58).all(axis=1)
+    space = (heads == 32).argmax(axis=1)
+    looks &= space > 19
+    for width in np.unique(space[looks]):
+        chosen = np.flatnonzero(looks & (space == width))
+        texts = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(int(width)), len(chosen), [None, pa.py_buffer(np.ascontiguousarray(heads[chosen, :width]))]
+        )
+        try:
+            moments = texts.cast(pa.binary()).cast(pa.string()).cast(pa.timestamp("us", "UTC"))
+        except (pa.ArrowInvalid, ValueError):
+            looks[chosen] = False
+            continue
+        time[left[chosen]] = np.maximum(moments.cast(pa.int64()).to_numpy(), 0)
+        rest[left[chosen]] = start[left[chosen]] + width + 1
+    left_over: Flags = ~looks
+    return left_over
+
+
+@dataclass
+class Heads:
+    """Places of the parts of each line."""
+
+    host: tuple[Places, Places]
+    program: tuple[Places, Places]
+    pid: tuple[Places, Places]
+    queue_id: tuple[Places, Places]
+    text: tuple[Places, Places]
+
+
+def heads(lines: Lines) -> Heads:
+    """Take the lines apart; a line without a program has an empty one."""
+    data, start, end = lines.data, lines.start, lines.end
+    host_end = start + (_columns(data, start, _HOST) == 32).argmax(axis=1)
+    name = host_end + 1
+    rows = _columns(data, name, _PROGRAM)
+    bracket = (rows == 91).argmax(axis=1)
+    close = (rows == 93).argmax(axis=1)
+    has_pid = (bracket > 0) & (close > bracket) & (data[name + close + 1] == 58)
+    if has_pid.all():
+        colon = close + 1
+    else:
+        colon = np.where(has_pid, close + 1, (rows == 58).argmax(axis=1))
+    # An empty part where the line has no such head.
+    fine = (host_end > start) & (colon > 0) & (name + colon <= end)
+    name_end = np.where(fine, name + np.where(has_pid, bracket, colon), name)
+    pid_start = np.where(has_pid & fine, name + bracket + 1, name)
+    pid = (pid_start, np.where(has_pid & fine, name + close, name))
+    text = np.minimum(np.where(fine, name + colon + 2, start), end)
+    length = _NO_ID[_columns(data, text, _ID)].argmax(axis=1)
+    is_id = (length >= 5) & (data[text + length] == 58) & (data[text + length + 1] == 32)
+    # A queue id begins with a digit or a capital, so that `warning: ` is none.
+    is_id &= (data[text] < 97) & (text + length + 2 <= end)
+    id_end = text + np.where(is_id, length, 0)
+    return Heads(
+        (start, np.where(fine, host_end, start)),
+        (name, name_end),
+        pid,
+        (text, id_end),
+        (np.where(is_id, id_end + 2, text), end),
+    )
+
+
+def views(data: Bytes, places: tuple[Places, Places]) -> pa.Array:
+    """Arrow string views of the parts; an empty part is "". https://arrow.apache.org/docs/format/Columnar.html"""
+    start, end = places
+    size = end - start
+    # Four bytes for the size before the first twelve of the text.
+    made = _columns(data, start - 4, 16).view(np.uint32)
+    made &= _TAIL.take(size, axis=0, mode="clip")
+    made[:, 0] = size
+    if len(long := np.flatnonzero(size > 12)):
+        made[long, 2] = 0
+        made[long, 3] = start[long]
+    buffers = [None, pa.py_buffer(made), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string_view(), len(start), buffers)
+
+
+def first(data: Bytes, places: tuple[Places, Places]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """The first eight bytes of each part as one number, zero beyond its end."""
+    return (_columns(data, places[0], 8).view(np.uint64).ravel()) & _EIGHT.take(places[1] - places[0], mode="clip")
+
+
+def literal(text: str) -> tuple[np.uint64, np.uint64]:
+    """What `first` gives for a part that begins with the first eight bytes of a text, and the mask of its bytes."""
+    raw = text.encode()[:8]
+    return np.uint64(int.from_bytes(raw, "little")), np.uint64((1 << 8 * len(raw)) - 1)

@@ -1,0 +1,71 @@
+-- What became of each recipient in the end. Mail that one of our own servers hands to another (RFC 5321 sections 2.3.10
+-- and 3.9) ends there for nobody; only what the last of them says is a recipient's outcome.
+create or replace temp table trail as
+select d.*, m.time as queued_at, coalesce(m.outcome = 'expired', false) as expired,
+    d.status = 'sent' and d.message_id is not null and case
+        -- A content filter hands the message back to the same server under another queue id.
+        when regexp_matches(coalesce(d.relay_ip, ''), '^(?:127\.[0-9.]+|::1)$') then coalesce(here.held, 0) > 1
+        else coalesce(there.held, 0) > 0 end as leads_on
+from (select * from deliveries where not from_event) as d
+left join messages as m on d.message = m.seq
+left join (select lower(split_part(host, '.', 1)) as label, message_id, count(*) as held from messages
+    where message_id is not null group by all) as here
+    on lower(split_part(d.host, '.', 1)) = here.label and d.message_id = here.message_id
+left join ours as o on d.relay_ip = o.address
+left join ours as n on o.address is null and d.relay_host = n.address
+left join (select lower(split_part(host, '.', 1)) as label, message_id, count(*) as held from messages
+    where message_id is not null group by all) as there
+    on coalesce(o.label, n.label) = there.label and d.message_id = there.message_id;
+
+create or replace temp table begun_by_hop as
+select message_id, lower(recipient) as recipient, min(queued_at) as begun from trail where leads_on group by all;
+
+create or replace temp table ended as
+select * from (
+    -- What the null sender gets is our own bounces and reports, nobody's lost mail.
+    select *, row_number() over (partition by message, recipient order by seq desc) as nth,
+        max(case when status = 'sent' and before is not null then seq end) over (partition by message, recipient) as taken
+    from (
+        select *, lag(seq) over (partition by message, recipient order by seq) as before
+        from trail
+        where not leads_on and sender is not null and coalesce(relay_host, '') not in ('local', 'virtual')))
+where nth = 1 or seq = taken;
+
+create or replace temp table outcomes as
+with finals as (
+    select e.*, least(e.queued_at, coalesce(b.begun, e.queued_at)) as began, h.smtp_code as held_code,
+        h.enhanced_code as held_enhanced, h.response as held_response, h.reason as held_reason, h.rule as held_rule,
+        h.seq as held, 'log' as origin
+    from (select * from ended where nth = 1) as e
+    left join (select message, recipient, before from ended where seq = taken) as k using (message, recipient)
+    left join trail as h on k.before = h.seq and e.message = h.message and e.recipient = h.recipient
+    left join begun_by_hop as b on e.message_id = b.message_id and lower(e.recipient) = b.recipient
+    union all by name
+    select * exclude (key), 'event' as origin
+    from (
+        select *, false as expired, row_number() over (partition by key, recipient order by time desc, seq desc) as nth,
+            min(time) over (partition by key, recipient) as began_here
+        from (select *, coalesce(message_id, queue_id) as key from deliveries where from_event))
+    left join (select coalesce(message_id, queue_id) as key, {recipient} as recipient, min(time) as taken_at from begun group by all)
+        as t using (key, recipient)
+    where nth = 1),
+timed as (
+    select *, coalesce(began, least(began_here, taken_at)) as start,
+        epoch_us(time) / 1e6 - epoch_us(coalesce(began, least(began_here, taken_at))) / 1e6 as took
+    from finals),
+told as (
+    select t.*, case when status = 'sent' then case when took > s.late_after then 'late' else 'accepted' end
+        when status in ('bounced', 'expired', 'discarded') or expired then 'lost' else 'pending' end as outcome
+    from timed as t left join (select name, any_value(late_after) as late_after from streams group by name) as s
+        on t.stream = s.name)
+select start as time, time as last_time, host, mta, queue_id, message_id, sender,
+    lower(nullif(split_part(sender, '@', -1), '')) as sender_domain, recipient, recipient_domain, provider, outcome,
+    attempt as attempts, took as delay,
+    -- What made it late is the reply that held it back, not the one that took it.
+    case when outcome = 'late' and held is not null then held_code else smtp_code end as smtp_code,
+    case when outcome = 'late' and held is not null then held_enhanced else enhanced_code end as enhanced_code,
+    case when outcome = 'late' and held is not null then held_response else response end as response,
+    case when outcome = 'late' and held is not null then held_reason else reason end as reason,
+    case when outcome = 'late' and held is not null then held_rule else rule end as rule,
+    source_ip, stream, campaign, header_from, dkim_domain, dkim_selector, provenance, origin, seq
+from told;

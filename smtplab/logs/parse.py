@@ -1,0 +1,240 @@
+"""The first step: a segment of a log becomes events, the same on one machine and on many.
+
+A pure function of the segment and what is known of it: the events are written as Parquet, what could not be
+understood is counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from smtplab.logs import daemons, heads, sorting
+from smtplab.logs.event import COLUMNS, Event, FileFormat, Line, Setting, Unknown
+from smtplab.logs.lines import Stamps
+from smtplab.logs.segments import MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
+
+BATCH = 50_000
+"""Events of programs read line by line that are held before they are written."""
+SHAPES = 200
+"""Kinds of lines not understood that are told of one segment."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+QUIET = (
+    r"^(?:lost connection|statistics:|starting|daemon started|terminating|using |reload|refreshing|"
+    r"sender (?:non-)?delivery|uid=|host .+ said|enabling|Greylist|skipped|warning:|table .+ has changed|connect to |"
+    r"setting up TLS|SSL_|improper|timeout after|too many errors|certificate|to=<.*status=(?:un)?deliverable|"
+    r"(?:resent-)?message-id=|filter: |replace: |prepend: |hold: |info: |enforced|stopping|"
+    r"(?:Anonymous|Untrusted|Trusted|Verified) TLS|PASS |WHITELISTED|ALLOWLISTED|BLACKLISTED|DENYLISTED|PREGREET|"
+    r"DNSBL|COMMAND |NON-SMTP|BARE NEWLINE|addr .+ listed by|cache |close database|disconnect|dict_|fatal:|error:|"
+    r"premature|master |process |removed|cleanup|requeued|Requeued|postqueue|scheduled|watchdog|query|proxy|"
+    r"conversation with|client=|Host offered|discard:|milter-(?:hold|discard|accept)|postsuper|Placed|Released|Deleted|"
+    r"mapping DSN|reject_warning|warn:|redirect:|dovecot|trouble|SASL)"
+)
+"""Postfix lines that are understood and tell nothing of the tables."""
+
+
+@dataclass
+class Tally:
+    """What became of the lines of a segment, or of several."""
+
+    lines: int = 0
+    ignored: int = 0
+    """Blank lines, and lines of no mail program that is read."""
+    passed: int = 0
+    """The same without blank ones."""
+    first_ignored: int = 0
+    unknown: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By shape: the first line and the count."""
+    damage: str = ""
+    """Why the rest could not be read."""
+    format: str = ""
+
+    def add(self, later: Tally) -> None:
+        """Take up what came behind."""
+        self.first_ignored = self.first_ignored or (later.first_ignored and later.first_ignored + self.lines)
+        for shape, (line, count) in later.unknown.items():
+            at, before = self.unknown.get(shape, (line + self.lines, 0))
+            self.unknown[shape] = (at, before + count)
+        self.lines, self.ignored = self.lines + later.lines, self.ignored + later.ignored
+        self.passed += later.passed
+        self.damage, self.format = self.damage or later.damage, self.format or later.format
+
+    def strange(self, shape: str, line: int, count: int = 1) -> None:
+        """Count a line of a known program that no rule understands; beyond many shapes only their number."""
+        if len(self.unknown) >= SHAPES and shape not in self.unknown:
+            shape = "lines of many other shapes"
+        at, before = self.unknown.get(shape, (line, 0))
+        self.unknown[shape] = (min(at, line) or line, before + count)
+
+    def ignore(self, count: int, first: int) -> None:
+        """Count lines of no mail program."""
+        self.ignored += count
+        self.passed += count
+        self.first_ignored = self.first_ignored or (first if count else 0)
+
+
+def parse(segment: Segment, setting: Setting, format: FileFormat | None, out: Path) -> Tally:
+    """Write the events of a segment to Parquet files in the folder `out`, in order; None is a syslog file.
+
+    Never raises for what the segment holds.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with Events(out) as events:
+        return _records(segment, setting, format, events) if format else _syslog(segment, setting, events)
+
+
+class Events:
+    """Events on their way into Parquet files: rows in Python, and lines of Postfix of which SQL makes them."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.files = out, 0
+        self.rows: list[dict[str, Any]] = []
+        self.lines: dict[str, list[pa.RecordBatch]] = {kind: [] for kind in sorting.KINDS}
+        self.bytes = 0
+        self.unread: list[tuple[int, str]] = []
+        # One file is written while the next lines are read.
+        self._writer = ThreadPoolExecutor(1)
+        self._written: Future[list[tuple[int, str]]] | None = None
+
+    def put(self, seq: int, event: Event) -> None:
+        """One event."""
+        self.rows.append({**event, "seq": seq})
+        if len(self.rows) >= BATCH:
+            self.flush()
+
+    def put_lines(self, batches: dict[str, pa.RecordBatch], size: int) -> None:
+        """Lines of Postfix by kind; `size` bytes of text are held by them."""
+        for kind, batch in batches.items():
+            self.lines[kind].append(batch)
+        self.bytes += size
+        if self.bytes >= SEGMENT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held."""
+        self._wait()
+        if not (self.rows or self.bytes) and self.files:
+            return
+        rows = pa.Table.from_pylist([_fit(r) for r in self.rows], schema=SCHEMA)
+        lines = {k: pa.Table.from_batches(b, sorting.columns(k)) for k, b in self.lines.items()}
+        file = self.out / f"{self.files:05}.parquet"
+        self._written = self._writer.submit(_write, lines, rows, file)
+        self.rows, self.lines, self.bytes = [], {kind: [] for kind in sorting.KINDS}, 0
+        self.files += 1
+
+    def settle(self) -> list[tuple[int, str]]:
+        """Number and shape of the lines that no rule understood."""
+        self._wait()
+        return self.unread
+
+    def _wait(self) -> None:
+        if self._written:
+            self.unread += self._written.result()
+            self._written = None
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None and (self.rows or not self.files):
+                self.flush()
+            self._wait()
+        finally:
+            self._writer.shutdown()
+
+
+def _write(lines: dict[str, pa.Table], rows: pa.Table, file: Path) -> list[tuple[int, str]]:
+    """One file of events; gives number and text of the lines that no rule understood."""
+    with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as con:
+        con.execute("set preserve_insertion_order = false")
+        for kind, table in lines.items():
+            con.register(kind, table)
+        con.register("rows", rows)
+        con.execute(f"create temp view made as {_sql('postfix')} union all by name select * from rows")
+        names = ", ".join(COLUMNS)
+        con.execute(f"copy (select {names} from made union all by name {_sql('signed')}) to '{file}' (format parquet)")
+        return con.execute(_sql("unread"), {"file": str(file), "quiet": QUIET}).fetchall()
+
+
+@cache
+def _sql(name: str) -> str:
+    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")
+
+
+SCHEMA = pa.schema(list(COLUMNS.items()))
+
+
+def _fit(row: dict[str, Any]) -> dict[str, Any]:
+    # A surrogate from JSON is no UTF-8 and would stop the whole table.
+    return {k: v.encode("utf-8", "replace").decode()[:MAX_LINE] if isinstance(v, str) else v for k, v in row.items()}
+
+
+def _records(segment: Segment, setting: Setting, format: FileFormat, events: Events) -> Tally:
+    tally = Tally(format=format.NAME)
+
+    def numbered() -> Iterator[tuple[int, str]]:
+        try:
+            for run in chunks(segment, MAX_RECORD):
+                for raw in run[:-1].split(b"\n"):
+                    tally.lines += 1
+                    yield tally.lines, raw.decode("utf-8", "replace").rstrip("\r")
+        except (OSError, EOFError) as e:
+            tally.damage = str(e)
+
+    for found in format.events(numbered(), setting):
+        if isinstance(found, Unknown):
+            tally.strange(found.shape, found.number)
+        else:
+            events.put(*found)
+    return tally
+
+
+def _syslog(segment: Segment, setting: Setting, events: Events) -> Tally:
+    tally = Tally(format="syslog")
+    stamps = Stamps(setting.zone, setting.as_of)
+    try:
+        for run in chunks(segment):
+            lines = heads.stamped(tally.lines, run, stamps)
+            parts = heads.heads(lines)
+            batches, rest = sorting.sort(lines, parts)
+            events.put_lines(batches, len(run))
+            tally.lines += lines.total
+            tally.ignore(lines.strange, lines.first_strange)
+            tally.ignored += lines.blank
+            _others(sorting.others(lines, parts, rest), tally, events)
+    except (OSError, EOFError) as e:
+        tally.damage = str(e)
+    events.flush()
+    for number, text in events.settle():
+        tally.strange(text, number)
+    return tally
+
+
+def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, events: Events) -> None:
+    """Lines of other programs: those of a mail program are read one by one."""
+    for number, time, host, program, pid, text in lines:
+        daemon = daemons.recognise(program)
+        if daemon is None:
+            tally.ignore(1, number)
+            continue
+        found = daemon.events(Line(number, _EPOCH + timedelta(microseconds=time), host, program, pid, text))
+        if found is None:
+            tally.strange(f"{daemon.NAME}: {shape(text)}", number)
+        for event in found or ():
+            events.put(number, event)
+
+
+def shape(text: str) -> str:
+    """A line without what differs from one to the next."""
+    return re.sub(r"[0-9A-F]{6,}|\d+", "#", text[:400])[:80]

@@ -1,0 +1,138 @@
+"""What was read, as it is wanted: tables in memory, a Parquet file that never was in memory, or counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smtplab.logs import engine
+from smtplab.logs.engine import Parts
+from smtplab.logs.meaning import Known
+from smtplab.logs.parse import Tally
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def understood(tally: Tally) -> int:
+    """Lines of mail programs that a rule understood."""
+    return tally.lines - tally.ignored - sum(n for _, n in tally.unknown.values())
+
+
+def problems(parts: Parts) -> list[dict[str, Any]]:
+    """Rows of the table problems: what was passed over, of each file."""
+    rows: list[dict[str, Any]] = []
+    for name, tally in parts.tallies.items():
+        if tally.damage:
+            what = f"cannot be read on: {tally.damage}"[:200]
+            rows.append({"file": name, "line": tally.lines + 1, "what": what, "records": 1})
+        if tally.first_ignored:
+            all_of_it = tally.ignored >= tally.lines
+            what = "no line is a mail log line" if all_of_it else "lines of no mail program that is read"
+            rows.append({"file": name, "line": tally.first_ignored, "what": what, "records": tally.passed})
+        rows += [
+            {"file": name, "line": line, "what": f"line not understood: {shape}", "records": count}
+            for shape, (line, count) in tally.unknown.items()
+        ]
+    return rows
+
+
+def summary(parts: Parts) -> dict[str, Any]:
+    """Counts: lines (understood, ignored, unknown), deliveries by status, the other tables, and the time spanned."""
+    total = Tally()
+    for tally in parts.tallies.values():
+        total.add(tally)
+    unknown = sum(n for _, n in total.unknown.values())
+    with engine.connection(parts.folder) as con:
+        engine.views(con, parts)
+        by_status = con.execute("select status, count(*) from deliveries group by 1 order by 1").fetchall()
+        counts = {
+            t: con.execute(f"select count(*) from {t}").fetchall()[0][0]
+            for t in ("messages", "rejections", "connections")
+        }
+        union = " union all ".join(f"select time from {t}" for t in ("deliveries", *counts))
+        first, last = con.execute(
+            f"select strftime(min(time)::timestamp, $f), strftime(max(time)::timestamp, $f) from ({union})",
+            {"f": "%Y-%m-%dT%H:%M:%SZ"},
+        ).fetchall()[0]
+    return {
+        "lines": total.lines,
+        "understood": understood(total),
+        "ignored": total.ignored,
+        "unknown": unknown,
+        "deliveries": dict(by_status),
+        **counts,
+        "first": first,
+        "last": last,
+    }
+
+
+def count(parts: Parts, name: str) -> int:
+    """Rows of a table."""
+    if name == "problems":
+        return len(problems(parts))
+    with engine.connection(parts.folder) as con:
+        engine.views(con, parts)
+        return int(con.execute(f"select count(*) from {name}").fetchall()[0][0])
+
+
+def write_parquet(parts: Parts, name: str, output: Path) -> None:
+    """Write a table in its row order, with what does not fit in memory spilt to disk."""
+    if name == "problems":
+        from smtplab.tables import conform
+
+        conform(name, problems(parts)).to_parquet(output, index=False)
+        return
+    beside = output.with_name(f".{output.name}.{os.getpid()}")
+    with engine.connection(parts.folder) as con:
+        engine.views(con, parts)
+        text = str(beside).replace("'", "''")
+        con.execute(f"copy ({_ordered(name)}) to '{text}' (format parquet, compression zstd)")
+    beside.replace(output)
+
+
+def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
+    """A table in memory, or its first rows."""
+    from smtplab.tables import conform
+
+    if name == "problems":
+        return conform(name, problems(parts))
+    with engine.connection(parts.folder) as con:
+        engine.views(con, parts)
+        return conform(name, _frame(con.sql(_ordered(name) + (f" limit {limit}" if limit else "")).to_arrow_table()))
+
+
+def _ordered(name: str) -> str:
+    from smtplab.tables import schemas
+
+    schema = schemas()[name]
+    columns = ", ".join(c.name for c in schema.columns)
+    return f"select {columns} from {name} order by {', '.join(schema.sort)}, seq"
+
+
+def frames(parts: Parts, known: Known, work: Path) -> dict[str, pd.DataFrame]:
+    """All tables in memory."""
+    import pandas as pd
+
+    from smtplab.logs.outcomes import outcomes
+    from smtplab.tables import conform
+
+    made: dict[str, pd.DataFrame] = {}
+    with engine.connection(work) as con:
+        outcomes(con, parts, known)
+        for name in ("deliveries", "messages", "connections", "rejections", "outcomes"):
+            made[name] = conform(name, _frame(con.sql(_ordered(name)).to_arrow_table()))
+        complaints = con.sql("select time, recipient, stream, campaign from complaints order by seq").to_arrow_table()
+    frame = _frame(complaints)
+    made["complaints"] = frame.astype({"recipient": "str", "stream": "str", "campaign": "str"})
+    made["problems"] = conform("problems", problems(parts))
+    return {**made, "complaints": made["complaints"].assign(time=pd.to_datetime(frame["time"], utc=True))}
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds = {pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    return table.to_pandas(types_mapper=kinds.get)

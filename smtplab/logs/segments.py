@@ -1,0 +1,170 @@
+"""Cutting log files into pieces that may be read apart: a byte range of a plain file, the whole of a packed one.
+
+A piece is read in chunks of whole lines, bounded in size whatever the file holds.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import pyarrow as pa
+
+MAX_LINE = 65_536
+"""Bytes of a syslog line that are looked at; what stands beyond is passed over."""
+MAX_RECORD = 8 << 20
+"""The same of a line of JSON: a webhook posts its events as one array on one line."""
+CHUNK = 2 << 20
+SEGMENT = 32 << 20
+LOOK = 65_536
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes `start` to `end` of a file (None: to its end); both stand behind a line end, unless the file ends there."""
+
+    path: Path
+    name: str
+    start: int = 0
+    end: int | None = None
+
+    def digest(self) -> str:
+        """What the cache knows it by: the file's name, the range, and the bytes at both ends of the range."""
+        size = self.path.stat().st_size if self.end is None else self.end
+        made = hashlib.sha256(f"{self.path.name}|{self.start}|{size}".encode())
+        with self.path.open("rb") as file:
+            for at in (self.start, max(self.start, size - LOOK)):
+                file.seek(at)
+                made.update(file.read(min(LOOK, size - at)))
+        return made.hexdigest()[:24]
+
+
+def packed(path: Path) -> bool:
+    """Whether it is compressed, by what it is, not by its name: rotated logs are called maillog-20261101."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(6).startswith(_PACKED)
+
+
+def cut(path: Path, name: str, size: int = SEGMENT) -> list[Segment]:
+    """The segments of a file in order; a file that grew keeps all of its whole segments but the last."""
+    if not path.is_file() or packed(path):
+        return [Segment(path, name)]
+    made, start, total = [], 0, path.stat().st_size
+    with path.open("rb") as file:
+        while total - start > size:
+            file.seek(start + size)
+            # A line that does not end within the look stays whole in this segment: the next starts further on.
+            while (more := file.readline(LOOK)) and not more.endswith(b"\n"):
+                pass
+            end = file.tell()
+            made.append(Segment(path, name, start, end))
+            start = end
+    return [*made, Segment(path, name, start, total)] if total > start or not made else made
+
+
+def chunks(segment: Segment, longest: int = MAX_LINE) -> Iterator[bytes]:
+    """Runs of whole lines, a line feed at the end of each; a line far beyond `longest` bytes comes in its first part.
+
+    Raises OSError or EOFError where the file is damaged; what stood before has come by then.
+    """
+    with _open(segment.path) as file:
+        if segment.start:
+            file.seek(segment.start)
+        yield from _runs(file, None if segment.end is None else segment.end - segment.start, longest)
+
+
+def _runs(file: IO[bytes], left: int | None, longest: int) -> Iterator[bytes]:
+    kept, dropping = b"", False
+    damage: Exception | None = None
+    while left is None or left > 0:
+        try:
+            raw = file.read(CHUNK if left is None else min(CHUNK, left))
+        except (zlib.error, lzma.LZMAError, pa.ArrowInvalid) as e:
+            damage = OSError(f"the packed data are damaged ({e})")
+            break
+        except (OSError, EOFError) as e:
+            damage = e
+            break
+        if not raw:
+            break
+        left = None if left is None else left - len(raw)
+        if dropping:
+            # Only the beginning of the line was kept; here is where it ends, or not yet.
+            found = raw.find(b"\n")
+            raw, dropping = raw[found:] if found >= 0 else b"", found < 0
+        end = raw.rfind(b"\n") + 1
+        if end:
+            yield kept + raw[:end] if kept else raw[:end]
+            kept = raw[end:]
+        else:
+            kept += raw
+        if len(kept) > max(CHUNK, longest):
+            kept, dropping = kept[:longest], True
+    if kept:
+        yield kept + b"\n"
+    if damage:
+        raise damage
+
+
+def _open(path: Path) -> IO[bytes]:
+    if str(path) == "-":
+        return os.fdopen(os.dup(0), "rb")
+    with path.open("rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"\x1f\x8b"):
+        return cast("IO[bytes]", gzip.open(path))
+    if magic.startswith(b"BZh"):
+        return bz2.open(path)
+    if magic.startswith(b"\x28\xb5\x2f\xfd"):
+        return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
+    return lzma.open(path) if magic == b"\xfd7zXZ\x00" else path.open("rb")
+
+
+def lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
+    """Line number and text of a file; one beyond `longest` bytes in its first part only. Raises as `chunks`."""
+    number = 0
+    for run in chunks(Segment(path, path.name), longest):
+        for raw in run[:-1].split(b"\n"):
+            number += 1
+            yield number, raw[:longest].decode("utf-8", "replace").rstrip("\r")
+
+
+def head(path: Path, longest: int = MAX_LINE) -> Iterator[str]:
+    """The lines of the first 64 KiB that are not blank, and at least one; raises as `chunks`."""
+    size = 0
+    for _, line in lines(path, longest):
+        size += len(line) + 1
+        if line.strip():
+            yield line
+        if size > LOOK:
+            return
+
+
+def given(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The files behind paths, folders and globs, each once; "-" is standard input."""
+    found: list[Path] = []
+    for text in paths:
+        path = Path(text)
+        if str(text) == "-":
+            found.append(path)
+        elif path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        elif not path.exists() and any(c in str(text) for c in "*?["):
+            base = Path(path.anchor or ".")
+            with suppress(ValueError, OSError):
+                found += sorted(p for p in base.glob(str(path.relative_to(path.anchor))) if p.is_file())
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
