@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
 from importlib import resources
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from smtplab.errors import SmtplabError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DTYPES = {
     "text": "str",
@@ -70,6 +71,9 @@ def conform(name: str, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.D
 
     Raises SmtplabError for a column the schema does not know, naming table and column.
     """
+    # A command that only reads a log must not wait for pandas.
+    import pandas as pd
+
     table = schemas()[name]
     names = [c.name for c in table.columns]
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
@@ -84,6 +88,8 @@ def conform(name: str, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.D
 
 
 def _cast(values: pd.Series[Any], dtype: str, where: str) -> pd.Series[Any]:
+    import pandas as pd
+
     try:
         if dtype.startswith("datetime"):
             return pd.to_datetime(values, utc=True).astype(dtype)
@@ -101,6 +107,8 @@ def empty(name: str) -> pd.DataFrame:
 
 def describe(name: str) -> pd.DataFrame:
     """The schema for people: column, type, unit, meaning."""
+    import pandas as pd
+
     rows = [(c.name, c.kind, c.unit, c.meaning) for c in schemas()[name].columns]
     return pd.DataFrame(rows, columns=["column", "type", "unit", "meaning"])
 
@@ -138,6 +146,8 @@ class Sighting:
 
 def signers(signatures: pd.Series[Any], times: pd.Series[Any]) -> list[tuple[str, str, int, datetime | None]]:
     """Domain, selector, count and latest time of what stands in `signatures`, texts of "domain/selector" parts."""
+    import pandas as pd
+
     listed = pd.DataFrame({"one": signatures.str.split(), "time": times}).explode("one").dropna(subset=["one"])
     made = []
     for one, part in listed.groupby("one")["time"]:
@@ -156,6 +166,8 @@ class Inventory:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """A row a thing: kind, value, of, count, where."""
+        import pandas as pd
+
         rows = [(s.kind, s.value, s.of, s.count, s.where) for s in self.things]
         return pd.DataFrame(rows, columns=["kind", "value", "of", "count", "where"])
 

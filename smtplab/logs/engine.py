@@ -18,13 +18,11 @@ from importlib import resources
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
 from smtplab.logs.event import FileFormat, Setting
-from smtplab.logs.meaning import Known, judge, prepare
-from smtplab.logs.parse import SCHEMA, Tally, parse
+from smtplab.logs.meaning import LOWER, Known, judge, prepare
+from smtplab.logs.parse import FAMILIES, Events, Tally, parse
 from smtplab.logs.segments import Segment
-from smtplab.tape import write_atomic
 
 TABLES = ("deliveries", "messages", "connections", "rejections", "complaints", "begun")
 WORKERS = 2
@@ -88,8 +86,6 @@ def build(
     for table in TABLES:
         (parts.folder / table).mkdir(parents=True, exist_ok=True)
     with connection(work) as con:
-        con.register("event", SCHEMA.empty_table())
-        con.execute(_sql("held"))
         prepare(con, known)
         number = 0
         for at, (job, files, tally) in enumerate(_parsed(jobs, kept or work / "events", work, kept is None)):
@@ -104,8 +100,8 @@ def build(
             if progress:
                 progress("read", at + 1, len(jobs))
         if not jobs:
-            pq.write_table(SCHEMA.empty_table(), work / "none.parquet")
-            window(con, known, work / "none.parquet", 0, True)
+            Events(work).flush()
+            window(con, known, work / "00000", 0, True)
             _write(con, parts, 0)
     if kept:
         _forget(kept, {j.key(_version()) for j in jobs})
@@ -118,20 +114,26 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
         con.execute(f"create temp view {table} as select * from read_parquet({parts.files(table)!r})")
 
 
-def window(con: duckdb.DuckDBPyConnection, known: Known, file: Path, base: int, final: bool) -> None:
-    """Turn a file of events, with what is held, into the tables of TABLES; see window.sql."""
-    con.execute("set variable file = $f", {"f": str(file)})
-    con.execute("set variable base = $b", {"b": base})
+def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, base: int, final: bool) -> None:
+    """Turn a piece of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql.
+
+    `base` is added to the numbers of the events, so that they are in the order of all logs.
+    """
+    for family in FAMILIES:
+        file = f"{stem}.{family}.parquet".replace("'", "''")
+        con.execute(
+            f"create or replace temp view new_{family} as"
+            f" select * replace (seq + {base} as seq) from read_parquet('{file}')"
+        )
     con.execute("set variable final = $f", {"f": final})
-    con.execute(_sql("window"))
+    con.execute(_sql("held"))
+    con.execute(_sql("window").format(lower_sender=LOWER.format("sender")))
     judge(con, known)
 
 
 def _write(con: duckdb.DuckDBPyConnection, parts: Parts, number: int) -> None:
-    names = {"connections": "out_connections", "begun": "out_begun"}
     for table in TABLES:
-        target = parts.folder / table / f"{number:06}.parquet"
-        con.execute(f"copy {names.get(table, table)} to '{target}' (format parquet)")
+        con.execute(f"copy {table} to '{parts.folder / table / f'{number:06}.parquet'}' (format parquet)")
 
 
 def _parsed(jobs: Sequence[Job], folder: Path, work: Path, throw_away: bool) -> Iterator[tuple[Job, list[Path], Tally]]:
@@ -156,11 +158,18 @@ def events(job: Job, folder: Path) -> tuple[list[Path], Tally]:
     """The files of events of a segment, made unless they lie in the folder already."""
     done = folder / "done.json"
     with suppress(OSError, ValueError, TypeError):
-        return sorted(folder.glob("*.parquet")), Tally(**json.loads(done.read_text("utf-8")))
+        return _stems(folder), Tally(**json.loads(done.read_text("utf-8")))
     shutil.rmtree(folder, ignore_errors=True)
     tally = parse(job.segment, job.setting, job.format, folder)
-    write_atomic(done, json.dumps(asdict(tally)).encode())
-    return sorted(folder.glob("*.parquet")), tally
+    beside = done.with_suffix(".part")
+    beside.write_text(json.dumps(asdict(tally)), "utf-8")
+    beside.replace(done)
+    return _stems(folder), tally
+
+
+def _stems(folder: Path) -> list[Path]:
+    """The pieces of a segment's events, in order."""
+    return [folder / f.name.split(".")[0] for f in sorted(folder.glob("*.tries.parquet"))]
 
 
 def _forget(folder: Path, used: set[str]) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from smtplab import replies
-from smtplab.casefile import Host, Stream
 from smtplab.providers import provider
 
-LOWER = "nullif(case when contains({0}, '@') then left({0}, -length(split_part({0}, '@', -1))) || lower(split_part({0}, '@', -1)) else {0} end, '')"  # noqa: E501
+if TYPE_CHECKING:
+    from smtplab.casefile import Host, Stream
+
+LOWER = (
+    "case when {0} = lower({0}) then nullif({0}, '') else"
+    " left({0}, -length(split_part({0}, '@', -1))) || lower(split_part({0}, '@', -1)) end"
+)
+"""An address with its domain in lower case; NA for an empty one."""
 SHAPE = "regexp_replace(coalesce(response, ''), '<[^<> ]+@[^<> ]+>|[0-9a-f]{10,}', '<>', 'g')"
 """A reply without the recipient and the numbers that make each one different."""
 _KEYS = {"category": "campaign"}
@@ -40,6 +46,7 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Known) -> None:
         "create temp table providers (domain text, relay_host text, provider text);"
         "create temp table meanings (shape text, given_code bigint, given_enhanced text, provider text, reason text,"
         " rule text, smtp_code bigint, enhanced_code text);"
+        "create temp table refusals (shape text, code bigint, enhanced text, reason text);"
         "create temp table own (host text, address text, first boolean);"
         "create temp table streams (number integer, name text, campaign text, late_after double, source_ip text,"
         " header_from text, dkim_domain text, dkim_selector text)"
@@ -54,96 +61,61 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Known) -> None:
 
 
 def judge(con: duckdb.DuckDBPyConnection, known: Known) -> None:
-    """Make `deliveries`, `rejections` and `complaints` of a window from what it left under out_*."""
-    for table in ("out_complaints", "out_deliveries"):
-        _providers(con, table)
-        if table == "out_complaints":
-            con.execute(_judged(known, "out_complaints"))
-            con.execute(f"create or replace temp table complaints as {_streamed(known)}")
-            continue
-        _meanings(con)
-        con.execute(_judged(known, "out_deliveries"))
-        con.execute(f"create or replace temp table deliveries as {_streamed(known)}")
-    con.execute(
-        "create or replace temp table messages as"
-        f" select * replace ({LOWER.format('sender')} as sender) from out_messages"
-    )
-    rows = con.execute(f"select distinct {SHAPE}, smtp_code, enhanced_code from out_rejections").fetchall()
-    con.execute("create or replace temp table refusals (shape text, code bigint, enhanced text, reason text)")
-    _insert(con, "refusals", [(*row, replies.classify(*row).reason) for row in rows])
-    con.execute(
-        f"create or replace temp table rejections as select r.* exclude (shape, sender, recipient),"
-        f" nullif(sender, '') as sender, nullif(recipient, '') as recipient, f.reason"
-        f" from (select *, {SHAPE} as shape from out_rejections) as r left join refusals as f"
-        " on r.shape = f.shape and r.smtp_code is not distinct from f.code"
-        " and r.enhanced_code is not distinct from f.enhanced"
-    )
-
-
-def _providers(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    host = "coalesce(relay_host, '')" if table == "out_deliveries" else "''"
+    """Make `deliveries`, `rejections` and `complaints` of a window; see meaning.sql."""
+    host = "coalesce(tries.relay_host, '')"
+    domain = "lower(split_part(recipient, '@', -1))"
+    rows = con.execute(f"select distinct {domain}, {host} from tries except select domain, relay_host from providers")
+    _insert(con, "providers", [(*row, provider(*row)) for row in rows.fetchall() if row[0] is not None])
     rows = con.execute(
-        f"select distinct recipient_domain, {host} from {table} where recipient_domain is not null"
-        " except select domain, relay_host from providers"
-    ).fetchall()
-    _insert(con, "providers", [(*row, provider(*row)) for row in rows])
-
-
-def _meanings(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(
-        "create or replace temp table messages as"
-        f" select * replace ({LOWER.format('sender')} as sender) from out_messages"
-    )
-    rows = con.execute(
-        f"select distinct {SHAPE}, smtp_code, enhanced_code, provider from out_deliveries join providers"
-        " on recipient_domain = domain and coalesce(out_deliveries.relay_host, '') = providers.relay_host"
+        f"select distinct {SHAPE}, smtp_code, enhanced_code, provider from tries join providers"
+        f" on {domain} = domain and {host} = providers.relay_host"
         " where status <> 'sent' except select shape, given_code, given_enhanced, provider from meanings"
-    ).fetchall()
+    )
     made = []
-    for row in rows:
+    for row in rows.fetchall():
         reply = replies.classify(*row)
         made.append((*row, reply.reason, reply.rule or None, reply.smtp_code, reply.enhanced_code))
     _insert(con, "meanings", made)
-
-
-def _judged(known: Known, table: str) -> str:
-    quoted = "null"
-    addresses = sorted({a for h in known.hosts for a in h.addresses})
-    if addresses:
-        one = "|".join(a.replace(".", "[.]") for a in addresses)
-        quoted = (
-            "case when status <> 'sent' then"
-            f" nullif(regexp_extract(response, '(?:^|[^0-9A-Fa-f.:])({one})(?:$|[.:]?[^0-9A-Fa-f])', 1), '') end"
-        )
-    sql = _meaning().format(
-        sender=LOWER.format("d.sender"), recipient=LOWER.format("d.recipient"), shape=SHAPE, quoted=quoted
+    rows = con.execute(
+        f"select distinct {SHAPE}, smtp_code, enhanced_code from new_told where kind = 'rejection'"
+        " except select shape, code, enhanced from refusals"
     )
-    if table == "out_complaints":
-        return (
-            "create or replace temp table judged as select * exclude (sender, recipient),"
-            f" {LOWER.format('sender')} as sender, {LOWER.format('recipient')} as recipient,"
-            " lower(split_part(sender, '@', -1)) as sender_domain from out_complaints"
+    _insert(con, "refusals", [(*row, replies.classify(*row).reason) for row in rows.fetchall()])
+    con.execute(_meaning(known))
+
+
+def _meaning(known: Known) -> str:
+    return (
+        (resources.files("smtplab.logs") / "meaning.sql")
+        .read_text("utf-8")
+        .format(
+            chosen=_chosen(known.streams),
+            sender=LOWER.format("d.sender"),
+            sender_domain="lower(split_part(d.sender, '@', -1))",
+            recipient=LOWER.format("d.recipient"),
+            shape=SHAPE,
+            quoted=_quoted(known.hosts),
         )
-    return sql
+    )
 
 
-def _streamed(known: Known) -> str:
-    """The statement that gives each row of `judged` its stream: the first in case.toml that matches."""
+def _quoted(hosts: tuple[Host, ...]) -> str:
+    """The expression that gives an address of ours that a reply quotes."""
+    addresses = sorted({a for h in hosts for a in h.addresses})
+    if not addresses:
+        return "null"
+    one = "|".join(a.replace(".", "[.]") for a in addresses)
+    pattern = f"(?:^|[^0-9A-Fa-f.:])({one})(?:$|[.:]?[^0-9A-Fa-f])"
+    return f"case when status <> 'sent' then nullif(regexp_extract(response, '{pattern}', 1), '') end"
+
+
+def _chosen(streams: tuple[Stream, ...]) -> str:
+    """The expression that gives the number of a row's stream: the first in case.toml that matches."""
     tests = []
-    for number, stream in enumerate(known.streams):
+    for number, stream in enumerate(streams):
         parts = [_matches(key, wanted) for key, wanted in stream.match.items()]
         tests.append(f"when {' and '.join(parts) or 'true'} then {number}")
-    chosen = f"case {' '.join(tests)} end" if tests else "null"
-    return (
-        "select j.* exclude (sender_domain, number, campaign, stream, source_ip, header_from, dkim_domain,"
-        " dkim_selector, provenance), coalesce(j.stream, s.name) as stream,"
-        " coalesce(s.campaign, j.campaign) as campaign, coalesce(j.source_ip, s.source_ip) as source_ip,"
-        " coalesce(j.header_from, s.header_from) as header_from, coalesce(j.dkim_domain, s.dkim_domain) as dkim_domain,"
-        " coalesce(j.dkim_selector, s.dkim_selector) as dkim_selector,"
-        " nullif(concat_ws('; ', nullif(j.provenance, ''),"
-        " case when s.name is not null and j.stream is null then 'stream in case.toml' end), '') as provenance"
-        f" from (select *, {chosen} as number from judged) as j left join streams as s using (number)"
-    )
+    return f"case {' '.join(tests)} end" if tests else "null::integer"
 
 
 def _matches(key: str, wanted: str) -> str:
@@ -164,8 +136,3 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[obj
         con.register("incoming", pa.table(columns, names=names))
         con.execute(f"insert into {table} select * from incoming")
         con.unregister("incoming")
-
-
-@cache
-def _meaning() -> str:
-    return (resources.files("smtplab.logs") / "meaning.sql").read_text("utf-8")

@@ -7,13 +7,14 @@ understood is counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -28,6 +29,9 @@ BATCH = 50_000
 """Events of programs read line by line that are held before they are written."""
 SHAPES = 200
 """Kinds of lines not understood that are told of one segment."""
+FROM_EVENT = "provider event"
+"""Provenance of what a provider's event tells: it is of no queue of ours."""
+_SIGNED = ("time", "host", "mta", "service", "pid", "client_host", "client_ip", "auth_method")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 QUIET = (
     r"^(?:lost connection|statistics:|starting|daemon started|terminating|using |reload|refreshing|"
@@ -108,7 +112,13 @@ class Events:
 
     def put(self, seq: int, event: Event) -> None:
         """One event."""
+        if event.get("provenance") == FROM_EVENT and event["kind"] == "message":
+            event = {**event, "kind": "began"}
         self.rows.append({**event, "seq": seq})
+        if event["kind"] == "client" and event.get("sasl_user"):
+            signed = {k: event.get(k) for k in _SIGNED}
+            signed |= {"kind": "sign_in", "auth_user": event["sasl_user"], "auth_ok": True, "seq": seq}
+            self.rows.append(signed)
         if len(self.rows) >= BATCH:
             self.flush()
 
@@ -127,7 +137,7 @@ class Events:
             return
         rows = pa.Table.from_pylist([_fit(r) for r in self.rows], schema=SCHEMA)
         lines = {k: pa.Table.from_batches(b, sorting.columns(k)) for k, b in self.lines.items()}
-        file = self.out / f"{self.files:05}.parquet"
+        file = self.out / f"{self.files:05}"
         self._written = self._writer.submit(_write, lines, rows, file)
         self.rows, self.lines, self.bytes = [], {kind: [] for kind in sorting.KINDS}, 0
         self.files += 1
@@ -154,17 +164,25 @@ class Events:
             self._writer.shutdown()
 
 
-def _write(lines: dict[str, pa.Table], rows: pa.Table, file: Path) -> list[tuple[int, str]]:
-    """One file of events; gives number and text of the lines that no rule understood."""
+def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, str]]:
+    """One piece of events, a file a family; gives number and shape of the lines that no rule understood."""
     with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as con:
         con.execute("set preserve_insertion_order = false")
         for kind, table in lines.items():
             con.register(kind, table)
         con.register("rows", rows)
-        con.execute(f"create temp view made as {_sql('postfix')} union all by name select * from rows")
-        names = ", ".join(COLUMNS)
-        con.execute(f"copy (select {names} from made union all by name {_sql('signed')}) to '{file}' (format parquet)")
-        return con.execute(_sql("unread"), {"file": str(file), "quiet": QUIET}).fetchall()
+        for family, (kinds, columns) in FAMILIES.items():
+            names = ", ".join(columns)
+            wanted = f"select {names} from rows where kind in {kinds!r}"
+            if family in POSTFIX:
+                con.execute(f"create temp table made as select * from ({_sql(family)}) limit 0")
+                missing = set(columns) - {r[0] for r in con.execute("describe made").fetchall()}
+                con.execute("drop table made")
+                typed = ", ".join(f"null::{_TYPES[c]} as {c}" for c in sorted(missing))
+                made = f"select *{', ' + typed if typed else ''} from ({_sql(family)})"
+                wanted = f"select {names} from ({made}) union all by name {wanted}"
+            con.execute(f"copy ({wanted}) to '{stem}.{family}.parquet' (format parquet)")
+        return con.execute(_sql("unread"), {"stem": str(stem), "quiet": QUIET}).fetchall()
 
 
 @cache
@@ -173,6 +191,38 @@ def _sql(name: str) -> str:
 
 
 SCHEMA = pa.schema(list(COLUMNS.items()))
+_MAIL = ("sender", "size", "header_from", "dkim_domain", "dkim_selector")
+_HEAD = ("seq", "kind", "time", "host")
+FAMILIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
+    {
+        "tries": (
+            ("delivery", "delivery"),
+            (*_HEAD, "mta", "service", "pid", "queue_id", "message_id", *_MAIL, "recipient", "relay_host", "relay_ip",
+             "relay_port", "status", "smtp_code", "enhanced_code", "response", "delay", "delay_before_queue",
+             "delay_in_queue", "delay_connection", "delay_transmission", "tls_version", "tls_cipher", "tls_verified",
+             "connection_uses", "attempt", "source_ip", "stream", "campaign", "provenance"),
+        ),
+        "facts": (
+            ("client", "message", "message_id", "signature", "expired", "removed"),
+            (*_HEAD, "mta", "queue_id", "message_id", *_MAIL, "recipients", "client_host", "client_ip", "sasl_user"),
+        ),
+        "told": (
+            ("sign_in", "tls", "session", "ending", "rejection"),
+            (*_HEAD, "service", "pid", "client_host", "client_ip", "relay_host", "relay_ip", "tls_version",
+             "tls_cipher", "tls_verified", "auth_method", "auth_user", "auth_ok", "ended", "commands", "stage",
+             "helo", "sender", "recipient", "smtp_code", "enhanced_code", "response"),
+        ),
+        "rest": (
+            ("complaint", "began"),
+            (*_HEAD, "queue_id", "message_id", "sender", "recipient", "source_ip", "stream", "campaign", "dkim_domain"),
+        ),
+    }
+)  # fmt: skip
+"""The files of a piece: kinds of events and their columns."""
+POSTFIX = ("tries", "facts", "told")
+"""Families of which SQL makes events from lines of Postfix."""
+_SQL = {pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean"}
+_TYPES = {name: _SQL.get(type, "varchar") for name, type in COLUMNS.items()}
 
 
 def _fit(row: dict[str, Any]) -> dict[str, Any]:

@@ -50,11 +50,16 @@ def sort(lines: Lines, heads: Heads) -> tuple[dict[str, pa.RecordBatch], Places]
 
 def batch(lines: Lines, heads: Heads, at: Places, parts: tuple[str, ...]) -> pa.RecordBatch:
     """The chosen lines: seq, time and parts."""
-    columns: list[Any] = [pa.array(lines.number[at]), pa.array(lines.time[at]).view(pa.timestamp("us", "UTC"))]
+    columns: list[Any] = [_numbers(lines.number[at], pa.int64()), _numbers(lines.time[at], pa.timestamp("us", "UTC"))]
     for part in parts:
         start, end = getattr(heads, part)
         columns.append(views(lines.data, (start[at], end[at])))
     return pa.record_batch(columns, names=["seq", "time", *parts])
+
+
+def _numbers(values: Places, type: pa.DataType) -> pa.Array:
+    # pa.array would load pandas, only to ask whether the values are of its kinds.
+    return pa.Array.from_buffers(type, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def columns(kind: str) -> pa.Schema:

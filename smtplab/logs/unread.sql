@@ -1,12 +1,14 @@
 -- Lines of Postfix of which no event was made and that do tell something: number of the first of each shape.
-with read as (select seq from read_parquet($file)),
-left_over as (
-    select seq, 'smtp' as program, text from delivery where seq not in (select seq from read)
-    union all select seq, 'smtpd', text from client where seq not in (select seq from read)
-    union all select seq, 'qmgr', text from message where seq not in (select seq from read)
-    union all select seq, 'smtpd', text from rejection where seq not in (select seq from read)
-    union all select seq, 'smtpd', text from ending where seq not in (select seq from read)
-    union all select seq, split_part(program, '/', -1), text from other)
+with left_over as (
+    select seq, 'smtp' as program, text from delivery
+    where seq not in (select seq from read_parquet($stem || '.tries.parquet'))
+    union all
+    select seq, 'qmgr', text from message where seq not in (select seq from read_parquet($stem || '.facts.parquet'))
+    union all
+    select seq, 'smtpd', text from (from rejection union all by name from ending)
+    where seq not in (select seq from read_parquet($stem || '.told.parquet'))
+    union all
+    select seq, split_part(program, '/', -1), text from other)
 select min(seq) as seq,
     'postfix/' || program || ': ' || left(regexp_replace(left(text, 400), '[0-9A-F]{6,}|\d+', '#', 'g'), 80) as shape
 from left_over where not regexp_matches(text, $quiet)

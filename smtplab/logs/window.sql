@@ -1,59 +1,52 @@
 -- The second step: a window of events, and what earlier windows left open, become rows of the tables. What may still
 -- go on is held for the next window, so that memory does not follow the size of the logs.
--- Variables: file (events of this window), base (added to their numbers), final (nothing comes behind).
-
-create or replace temp view fresh as
-select * replace (seq + getvariable('base') as seq) from read_parquet(getvariable('file'));
+-- Views: new_tries, new_facts, new_told, new_rest (events of this window). Variable: final (nothing comes behind).
 
 create or replace temp table clock as
-select host, max(time) as newest from fresh group by host;
+select host, max(time) as newest
+from (select host, time from new_tries union all select host, time from new_facts union all select host, time from new_told)
+group by host;
 
 -- An outbound connection's TLS is told before its deliveries, by the same process. A process lives for hours, so
 -- what was told a day before belongs to another one of the same number.
 create or replace temp table tls_told as
-select seq, time, host, pid, relay_ip, tls_version, tls_cipher, tls_verified from tls_held
+select * from tls_held
 union all
-select seq, time, host, pid, relay_ip, tls_version, tls_cipher, tls_verified
-from fresh where kind = 'tls' and relay_ip is not null;
+select hash(host, pid, relay_ip) as connection, seq, time, host, tls_version, tls_cipher, tls_verified
+from new_told where kind = 'tls' and relay_ip is not null;
 
 create or replace temp table tries as
-select d.seq, d.time, d.host, d.mta, d.queue_id, d.message_id, d.sender, d.recipient, d.relay_host, d.relay_ip,
-    d.relay_port, d.status, d.smtp_code, d.enhanced_code, d.response, d.delay, d.delay_before_queue, d.delay_in_queue,
-    d.delay_connection, d.delay_transmission, coalesce(d.tls_version, t.tls_version) as tls_version,
-    coalesce(d.tls_cipher, t.tls_cipher) as tls_cipher, coalesce(d.tls_verified, t.tls_verified) as tls_verified,
-    d.connection_uses, d.size, d.attempt, d.source_ip, d.campaign, d.stream, d.header_from, d.dkim_domain,
-    d.dkim_selector, d.provenance
-from (select * from fresh where kind = 'delivery') as d
-asof left join tls_told as t
-    on d.host = t.host and d.pid = t.pid and d.relay_ip = t.relay_ip and d.seq >= t.seq
+select d.* exclude (pid, service, kind, connection, tls_version, tls_cipher, tls_verified),
+    coalesce(d.tls_version, t.tls_version) as tls_version, coalesce(d.tls_cipher, t.tls_cipher) as tls_cipher,
+    coalesce(d.tls_verified, t.tls_verified) as tls_verified
+from (select *, hash(host, pid, relay_ip) as connection from new_tries) as d
+asof left join tls_told as t on d.connection = t.connection and d.seq >= t.seq
 union all by name
 select * from tries_held;
 
 create or replace temp table tls_held as
-select arg_max(seq, seq) as seq, arg_max(time, seq) as time, host, pid, relay_ip, arg_max(tls_version, seq) as tls_version,
+select connection, arg_max(seq, seq) as seq, arg_max(time, seq) as time, host, arg_max(tls_version, seq) as tls_version,
     arg_max(tls_cipher, seq) as tls_cipher, arg_max(tls_verified, seq) as tls_verified
-from tls_told join clock using (host)
-where time >= newest - interval 1 day and not getvariable('final')
-group by host, pid, relay_ip;
+from tls_told left join clock using (host)
+where coalesce(time >= newest - interval 1 day, true) and not getvariable('final')
+group by connection, host;
 
 create or replace temp view facts as
-select seq, kind, time, host, mta, queue_id, message_id, sender, size, recipients, client_host, client_ip, sasl_user,
-    header_from, dkim_domain, dkim_selector, 0 as turn
-from fresh
-where kind in ('client', 'message', 'message_id', 'signature', 'delivery', 'expired', 'removed')
-    and queue_id is not null and provenance is distinct from 'provider event'
-union all
+select *, 0 as turn from new_facts
+union all by name
+select seq, 'delivery' as kind, time, host, mta, queue_id, 0 as turn from new_tries
+where queue_id is not null and provenance is distinct from 'provider event'
+union all by name
 select *, 0 as turn from facts_held;
 
 create or replace temp macro messages_of(events) as table
 select host, queue_id, turn, min(seq) as first, max(seq) as last, min(time) as time, max(time) as seen, max(mta) as mta,
     max(message_id) as message_id, max(sender) as sender, arg_max(size, seq) as size,
-    arg_max(recipients, seq) as recipients,
-    max(client_host) as client_host, max(client_ip) as client_ip, max(sasl_user) as sasl_user,
-    max(header_from) as header_from, max(dkim_domain) as dkim_domain, max(dkim_selector) as dkim_selector,
-    count(*) filter (kind = 'delivery') as attempts, bool_or(kind = 'expired') as expired,
-    count(*) filter (kind = 'removed') as removals, max(time) filter (kind = 'removed') as removed,
-    max(seq) filter (kind = 'removed') as removed_at
+    arg_max(recipients, seq) as recipients, max(client_host) as client_host, max(client_ip) as client_ip,
+    max(sasl_user) as sasl_user, max(header_from) as header_from, max(dkim_domain) as dkim_domain,
+    max(dkim_selector) as dkim_selector, count(*) filter (kind = 'delivery') as attempts,
+    bool_or(kind = 'expired') as expired, count(*) filter (kind = 'removed') as removals,
+    max(time) filter (kind = 'removed') as removed, max(seq) filter (kind = 'removed') as removed_at
 from query_table(events) group by host, queue_id, turn;
 
 create or replace temp table whole as select * from messages_of('facts');
@@ -66,7 +59,7 @@ where removals > 1 or removed_at < last or seen - time > interval 5 days;
 
 create or replace temp table turned as
 select * exclude (turn, ends, before), sum(case when ends or time - before > interval 5 days then 1 else 0 end)
-    over (partition by host, queue_id order by seq rows unbounded preceding) as turn
+    over (partition by host, queue_id order by seq rows unbounded preceding)::integer as turn
 from (
     select *, lag(kind) over by_id = 'removed' as ends, lag(time) over by_id as before
     from facts semi join reused using (host, queue_id)
@@ -80,78 +73,62 @@ from (
     select * from messages_of('turned'))
 left join clock using (host);
 
-create or replace temp table placed as
+create or replace temp view placed as
 select t.*, coalesce(r.turn, 0) as turn
 from tries as t left join (select distinct seq, host, queue_id, turn from turned where kind = 'delivery') as r
     on t.seq = r.seq and t.host = r.host and t.queue_id = r.queue_id;
 
-create or replace temp table out_deliveries as
-select p.seq, p.time, p.host, coalesce(p.mta, q.mta) as mta, p.queue_id, coalesce(p.message_id, q.message_id) as message_id,
-    coalesce(p.sender, q.sender) as sender, p.recipient, lower(split_part(p.recipient, '@', -1)) as recipient_domain,
-    p.relay_host, p.relay_ip, p.relay_port, p.status, p.smtp_code, p.enhanced_code, p.response, p.delay,
-    p.delay_before_queue, p.delay_in_queue, p.delay_connection, p.delay_transmission, p.tls_version, p.tls_cipher,
-    p.tls_verified, p.connection_uses, coalesce(p.size, q.size) as size,
-    case when p.attempt is not null then p.attempt when q.attempts > 1 then null else 1 end as attempt, q.first as message, p.provenance is not distinct from 'provider event' as from_event,
-    p.source_ip, p.campaign, p.stream, coalesce(p.header_from, q.header_from) as header_from,
-    coalesce(p.dkim_domain, q.dkim_domain) as dkim_domain, coalesce(p.dkim_selector, q.dkim_selector) as dkim_selector,
-    concat_ws('; ', p.provenance, case when q.dkim_domain is not null then 'signature in the log' end,
-        case when q.header_from is not null then 'header in the log' end) as provenance
-from placed as p left join queued as q on p.host = q.host and p.queue_id = q.queue_id and p.turn = q.turn
-where q.closed or q.closed is null;
-
 create or replace temp table numbered as
-select seq, recipient, row_number() over (partition by message, recipient order by seq, time) as nth
-from out_deliveries where attempt is null;
+select seq, recipient, row_number() over (partition by host, queue_id, turn, recipient order by seq, time) as nth
+from placed semi join (select host, queue_id, turn from queued where closed and attempts > 1) using (host, queue_id, turn)
+where attempt is null;
 
-create or replace temp table out_messages as
-select first as seq, time, host, coalesce(mta, 'postfix') as mta, queue_id, message_id, sender, size, recipients,
-    client_host, client_ip, sasl_user, attempts,
+create or replace temp table messages as
+select first as seq, time, host, coalesce(mta, 'postfix') as mta, queue_id, message_id, {lower_sender} as sender, size,
+    recipients, client_host, client_ip, sasl_user, attempts,
     case when expired then 'expired' when removals > 0 then 'removed' else 'queued' end as outcome,
     epoch(removed - time) as lifetime
 from queued where closed;
 
-create or replace temp table tries_held as
-select p.* exclude (turn) from placed as p join queued as q
-    on p.host = q.host and p.queue_id = q.queue_id and p.turn = q.turn
-where not q.closed;
-
-create or replace temp table facts_held as
+create or replace temp table facts_next as
 with going as (select host, queue_id, turn from queued where not closed)
 select * exclude (turn) from (
-    select * from facts anti join reused using (host, queue_id) union all by name select * from turned)
-semi join going using (host, queue_id, turn);
+    select * from facts semi join going using (host, queue_id) anti join reused using (host, queue_id)
+    union all by name
+    select * from turned semi join going using (host, queue_id, turn));
 
 -- Inbound connections: what was told of one before it ended goes with its end.
-create or replace temp table told as
+create or replace temp view told as
 select * from told_held
 union all
 select seq, kind, time, host, service, pid, client_host, client_ip, tls_version, auth_method, auth_user, auth_ok, ended,
     commands
-from fresh
+from new_told
 where kind in ('sign_in', 'ending', 'session') or (kind = 'tls' and client_ip is not null);
 
 create or replace temp table bound as
-select f.*, s.seq as session, s.commands as session_commands
-from (select * from told where kind <> 'session') as f
-asof left join (select seq, host, pid, client_ip, commands from told where kind = 'session' and pid is not null) as s
-    on f.host = s.host and f.pid = s.pid and f.client_ip = s.client_ip and f.seq <= s.seq;
+select f.* exclude (connection), s.seq as session, s.commands as session_commands
+from (select *, hash(host, pid, client_ip) as connection from told where kind <> 'session') as f
+asof left join (
+    select seq, hash(host, pid, client_ip) as connection, commands from told where kind = 'session' and pid is not null) as s
+    on f.connection = s.connection and f.seq <= s.seq;
 
 create or replace temp table known as
 select session, max(tls_version) as tls_version, max(ended) as ended, max(seq) filter (kind = 'sign_in') as signed
 from bound where session is not null group by session;
 
 -- A process that said nothing for a day has forgotten the connection.
-create or replace temp table told_held as
+create or replace temp table told_next as
 select b.* exclude (session, session_commands)
 from bound as b left join clock using (host)
 where session is null and pid is not null and not getvariable('final') and coalesce(time >= newest - interval 1 day, true);
 
-create or replace temp table out_connections as
+create or replace temp table connections as
 select b.seq, b.time, b.host, b.service, b.client_host, b.client_ip, coalesce(b.tls_version, k.tls_version) as tls_version,
     case when b.seq = k.signed then b.session_commands end as commands, b.auth_method, b.auth_user, b.auth_ok,
     case when b.seq = k.signed then coalesce(b.ended, k.ended) else b.ended end as ended
 from bound as b left join known as k using (session)
-where kind = 'sign_in' and b.seq not in (select seq from told_held)
+where kind = 'sign_in' and b.seq not in (select seq from told_next)
 union all by name
 select s.seq, s.time, s.host, s.service, s.client_host, s.client_ip, coalesce(s.tls_version, k.tls_version) as tls_version,
     s.commands, s.auth_method, s.auth_user, s.auth_ok, coalesce(s.ended, k.ended) as ended
@@ -159,17 +136,9 @@ from (select * from told where kind = 'session') as s left join known as k on s.
 where k.signed is null
 union all by name
 select seq, time, host, service, client_host, client_ip, tls_version, ended
-from bound where kind = 'ending' and session is null and seq not in (select seq from told_held);
+from bound where kind = 'ending' and session is null and seq not in (select seq from told_next);
 
-create or replace temp table out_rejections as
-select seq, time, host, service, stage, client_host, client_ip, helo, sender, recipient, smtp_code, enhanced_code, response
-from fresh where kind = 'rejection';
+create or replace temp table told_held as select * from told_next;
 
-create or replace temp table out_complaints as
-select seq, time, host, mta, queue_id, message_id, sender, recipient, lower(split_part(recipient, '@', -1)) as recipient_domain,
-    'sent' as status, source_ip, campaign, stream, header_from, dkim_domain, dkim_selector, provenance
-from fresh where kind = 'complaint';
-
-create or replace temp table out_begun as
-select seq, time, message_id, queue_id, recipient from fresh
-where kind in ('message', 'complaint') and provenance = 'provider event';
+create or replace temp table begun as
+select seq, time, message_id, queue_id, recipient from new_rest where kind in ('began', 'complaint');
