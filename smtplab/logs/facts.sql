@@ -1,10 +1,11 @@
 -- What Postfix tells of messages (postconf(5)): one select a kind, each from the table of its lines.
 select seq, 'client' as kind, time, host, split_part(program, '/', -1) as service, queue_id, pid,
-    split_part(split_part(text, '[', 1), '=', 2) as client_host,
-    split_part(split_part(text, ']', 1), '[', 2) as client_ip,
-    nullif(split_part(split_part(text, ', sasl_method=', 2), ', ', 1), '') as auth_method,
-    nullif(split_part(split_part(text, ', sasl_username=', 2), ', ', 1), '') as sasl_user
-from client
+    split_part(peer[1], '=', 2) as client_host, client[1] as client_ip,
+    case when contains(client[2], 'sasl_') then nullif(split_part(split_part(client[2], ', sasl_method=', 2), ', ', 1), '')
+        end as auth_method,
+    case when contains(client[2], 'sasl_') then nullif(split_part(split_part(client[2], ', sasl_username=', 2), ', ', 1), '')
+        end as sasl_user
+from (select *, string_split(peer[2], ']') as client from (select *, string_split(text, '[') as peer from client))
 
 union all by name
 select seq, 'message_id' as kind, time, host, queue_id,
@@ -17,11 +18,12 @@ select seq, 'message_id' as kind, time, host, queue_id,
 from header where contains(text, ': header ')
 
 union all by name
-select seq, case when contains(text, '>, size=') then 'message' else 'expired' end as kind, time, host, queue_id,
-    split_part(split_part(text, '<', 2), '>', 1) as sender,
-    try_cast(split_part(split_part(text, '>, size=', 2), ',', 1) as bigint) as size,
-    try_cast(split_part(split_part(text, ', nrcpt=', 2), ' ', 1) as bigint) as recipients
-from message where contains(text, '>, size=') or contains(text, 'expired, returned to sender')
+select seq, case when starts_with(parts[2], 'size=') then 'message' else 'expired' end as kind, time, host, queue_id,
+    split_part(split_part(parts[1], '<', 2), '>', 1) as sender,
+    try_cast(split_part(parts[2], '=', 2) as bigint) as size,
+    try_cast(split_part(split_part(parts[3], '=', 2), ' ', 1) as bigint) as recipients
+from (select *, string_split(text, ', ') as parts from message)
+where starts_with(parts[2], 'size=') or contains(text, 'expired, returned to sender')
 
 union all by name
 select seq, 'removed' as kind, time, host, queue_id from removed

@@ -8,7 +8,6 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from smtplab import replies
 from smtplab.providers import provider
@@ -127,12 +126,6 @@ def _matches(key: str, wanted: str) -> str:
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
-        names = [d[0] for d in con.execute(f"select * from {table} limit 0").description or ()]
-        types = {t[0]: t[1] for t in con.execute(f"describe {table}").fetchall()}
-        arrow = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_()}
-        columns = [
-            pa.array(c, arrow.get(types[n], pa.string())) for n, c in zip(names, zip(*rows, strict=True), strict=True)
-        ]
-        con.register("incoming", pa.table(columns, names=names))
-        con.execute(f"insert into {table} select * from incoming")
-        con.unregister("incoming")
+        # As lists: a table of Arrow would load pandas first, and a row at a time is slow.
+        lists = [list(column) for column in zip(*rows, strict=True)]
+        con.execute(f"insert into {table} select {', '.join('unnest(?)' for _ in lists)}", lists)

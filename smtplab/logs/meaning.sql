@@ -1,6 +1,6 @@
 -- The rows of a window's deliveries with what their values mean: provider, reason, stream, our own address. Each value
 -- that differs was judged once, in the tables providers, meanings, own and streams.
-create or replace temp table deliveries as
+create or replace temp view deliveries as
 select j.* exclude (number, campaign, in_stream, source_ip, header_from, dkim_domain, dkim_selector, provenance, sender_domain),
     coalesce(j.in_stream, s.name) as stream, coalesce(s.campaign, j.campaign) as campaign,
     coalesce(j.source_ip, s.source_ip) as source_ip, coalesce(j.header_from, s.header_from) as header_from,
@@ -49,10 +49,8 @@ create or replace temp table tries_next as
 select p.* exclude (turn) from placed as p join queued as q
     on p.host = q.host and p.queue_id = q.queue_id and p.turn = q.turn
 where not q.closed;
-create or replace temp table tries_held as select * from tries_next;
-create or replace temp table facts_held as select * from facts_next;
 
-create or replace temp table rejections as
+create or replace temp view rejections as
 select r.* exclude (shape, sender, recipient), nullif(sender, '') as sender, nullif(recipient, '') as recipient, f.reason
 from (
     select seq, time, host, service, stage, client_host, client_ip, helo, sender, recipient, smtp_code, enhanced_code,
@@ -61,7 +59,7 @@ from (
 left join refusals as f on r.shape = f.shape and r.smtp_code is not distinct from f.code
     and r.enhanced_code is not distinct from f.enhanced;
 
-create or replace temp table complaints as
+create or replace temp view complaints as
 select d.seq, d.time, {recipient} as recipient, coalesce(d.stream, s.name) as stream, coalesce(s.campaign, d.campaign) as campaign
 from (
     select *, {chosen} as number

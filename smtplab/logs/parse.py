@@ -135,7 +135,10 @@ class Events:
         self._wait()
         if not (self.rows or self.bytes) and self.files:
             return
-        rows = pa.Table.from_pylist([_fit(r) for r in self.rows], schema=SCHEMA)
+        # An empty list would load pandas, only to ask whether it is of its kinds.
+        rows = pa.Table.from_batches([], SCHEMA)
+        if self.rows:
+            rows = pa.Table.from_pylist([_fit(r) for r in self.rows], schema=SCHEMA)
         lines = {k: pa.Table.from_batches(b, sorting.columns(k)) for k, b in self.lines.items()}
         file = self.out / f"{self.files:05}"
         self._written = self._writer.submit(_write, lines, rows, file)

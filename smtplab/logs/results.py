@@ -88,7 +88,7 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
     with engine.connection(parts.folder) as con:
         engine.views(con, parts)
         text = str(beside).replace("'", "''")
-        con.execute(f"copy ({_ordered(name)}) to '{text}' (format parquet, compression zstd)")
+        con.execute(f"copy ({_ordered(name)}) to '{text}' (format parquet)")
     beside.replace(output)
 
 

@@ -16,20 +16,20 @@ where f.ip <> ''
 
 union all by name
 select seq, 'tls' as kind, time, host, pid,
-    case way when 'to' then split_part(peer, '[', 1) end as relay_host,
-    case way when 'to' then split_part(split_part(peer, '[', 2), ']', 1) end as relay_ip,
-    case way when 'from' then split_part(peer, '[', 1) end as client_host,
-    case way when 'from' then split_part(split_part(peer, '[', 2), ']', 1) end as client_ip,
-    split_part(text, ' ', 1) as tls_verified, split_part(text, ' ', 7) as tls_version,
-    split_part(text, ' ', 10) as tls_cipher
-from (select *, split_part(text, ' ', 5) as way, split_part(text, ' ', 6) as peer from tls
-    where contains(text, ' TLS connection ') and contains(text, ' with cipher '))
+    case words[5] when 'to' then peer[1] end as relay_host, case words[5] when 'to' then address end as relay_ip,
+    case words[5] when 'from' then peer[1] end as client_host, case words[5] when 'from' then address end as client_ip,
+    words[1] as tls_verified, words[7] as tls_version, words[10] as tls_cipher
+from (
+    select *, split_part(peer[2], ']', 1) as address
+    from (select *, string_split(words[6], '[') as peer from (select *, string_split(text, ' ') as words from tls)))
+where words[3] = 'connection' and words[9] = 'cipher'
 
 union all by name
 select seq, 'session' as kind, time, host, split_part(program, '/', -1) as service, pid,
-    split_part(split_part(text, '[', 1), ' ', -1) as client_host,
-    split_part(split_part(text, ']', 1), '[', 2) as client_ip, nullif(split_part(text, '] ', 2), '') as commands
-from session
+    nullif(split_part(peer[1], ' ', 3), '') as client_host, client[1] as client_ip,
+    case when starts_with(client[2], ' ') then substr(client[2], 2) end as commands
+from (select *, string_split(peer[2], ']') as client from (select *, string_split(text, '[') as peer from session))
+where client[1] <> ''
 
 union all by name
 select seq, 'ending' as kind, time, host, split_part(program, '/', -1) as service, pid,

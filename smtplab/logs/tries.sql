@@ -1,13 +1,5 @@
 -- Delivery attempts of Postfix (postconf(5), DSN_README). The line is cut at its commas, because a pattern with groups
 -- costs many times as much; where an address holds a comma itself, the pattern is used.
-with counted as (
-    select *, o + case when starts_with(parts[3 + o], 'conn_use=') then 1 else 0 end as c
-    from (
-        select *, case when starts_with(parts[2], 'orig_to=') then 1 else 0 end as o
-        from (select *, string_split(text, ', ') as parts from delivery))),
-cut as (
-    select *, coalesce(starts_with(parts[2 + o], 'relay=') and starts_with(parts[6 + c], 'status='), false) as plain
-    from counted)
 select seq, 'delivery' as kind, time, host, 'postfix' as mta, split_part(program, '/', -1) as service, pid, queue_id,
     recipient, case when relay <> 'none' then split_part(relay, '[', 1) end as relay_host,
     nullif(split_part(split_part(relay, '[', 2), ']', 1), '') as relay_ip,
@@ -21,16 +13,25 @@ select seq, 'delivery' as kind, time, host, 'postfix' as mta, split_part(program
     try_cast(split_part(delays, '/', 4) as double) as delay_transmission,
     case when uses <> '' then try_cast(uses as bigint) when contains(relay, ']') then 1 end as connection_uses
 from (
-    select seq, time, host, program, pid, queue_id, split_part(split_part(parts[1], '<', 2), '>', 1) as recipient,
-        split_part(parts[2 + o], '=', 2) as relay, case when c > o then split_part(parts[2 + c], '=', 2) else '' end as uses,
-        split_part(parts[3 + c], '=', 2) as delay, split_part(parts[4 + c], '=', 2) as delays,
-        split_part(parts[5 + c], '=', 2) as enhanced_code, split_part(split_part(parts[6 + c], '=', 2), ' ', 1) as status,
-        substr(text, strpos(text, ' (') + 2) as response
-    from cut where plain
-    union all
-    select seq, time, host, program, pid, queue_id, unnest(regexp_extract(text,
-        '^to=<([^>]*)>,(?: orig_to=<[^>]*>,)? relay=([^, ]+),(?: conn_use=(\d+),)? delay=([\d.]+), delays=([\d./]+), dsn=(\d\.\d+\.\d+), status=([A-Za-z]+) \((.*)$',
-        ['recipient', 'relay', 'uses', 'delay', 'delays', 'enhanced_code', 'status', 'response']))
-    from cut where not plain)
+    select seq, time, host, program, pid, queue_id,
+        case when plain then split_part(split_part(parts[1], '<', 2), '>', 1) else odd.recipient end as recipient,
+        case when plain then split_part(parts[2 + o], '=', 2) else odd.relay end as relay,
+        case when plain then case when c > o then split_part(parts[2 + c], '=', 2) else '' end else odd.uses end as uses,
+        case when plain then split_part(parts[3 + c], '=', 2) else odd.delay end as delay,
+        case when plain then split_part(parts[4 + c], '=', 2) else odd.delays end as delays,
+        case when plain then split_part(parts[5 + c], '=', 2) else odd.enhanced_code end as enhanced_code,
+        case when plain then split_part(split_part(parts[6 + c], '=', 2), ' ', 1) else odd.status end as status,
+        case when plain then substr(text, strpos(text, ' (') + 2) else odd.response end as response
+    from (
+        select *, case when not plain then regexp_extract(text,
+            '^to=<([^>]*)>,(?: orig_to=<[^>]*>,)? relay=([^, ]+),(?: conn_use=(\d+),)? delay=([\d.]+), delays=([\d./]+), dsn=(\d\.\d+\.\d+), status=([A-Za-z]+) \((.*)$',
+            ['recipient', 'relay', 'uses', 'delay', 'delays', 'enhanced_code', 'status', 'response']) end as odd
+        from (
+            select *, coalesce(starts_with(parts[2 + o], 'relay=') and starts_with(parts[6 + c], 'status='), false) as plain
+            from (
+                select *, o + case when starts_with(parts[3 + o], 'conn_use=') then 1 else 0 end as c
+                from (
+                    select *, case when starts_with(parts[2], 'orig_to=') then 1 else 0 end as o
+                    from (select *, string_split(text, ', ') as parts from delivery))))))
 -- Others (deliverable, undeliverable) are probes of addresses: nothing was sent.
 where status in ('sent', 'deferred', 'SOFTBOUNCE', 'bounced', 'expired')

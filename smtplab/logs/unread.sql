@@ -3,10 +3,12 @@ with left_over as (
     select seq, 'smtp' as program, text from delivery
     where seq not in (select seq from read_parquet($stem || '.tries.parquet'))
     union all
-    select seq, 'qmgr', text from message where seq not in (select seq from read_parquet($stem || '.facts.parquet'))
+    select seq, 'qmgr', text from message where seq not in (
+        select seq from read_parquet($stem || '.facts.parquet') where kind in ('message', 'expired'))
     union all
     select seq, 'smtpd', text from (from rejection union all by name from ending)
-    where seq not in (select seq from read_parquet($stem || '.told.parquet'))
+    where seq not in (
+        select seq from read_parquet($stem || '.told.parquet') where kind in ('rejection', 'ending'))
     union all
     select seq, split_part(program, '/', -1), text from other)
 select min(seq) as seq,

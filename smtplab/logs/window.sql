@@ -24,7 +24,7 @@ asof left join tls_told as t on d.connection = t.connection and d.seq >= t.seq
 union all by name
 select * from tries_held;
 
-create or replace temp table tls_held as
+create or replace temp table tls_next as
 select connection, arg_max(seq, seq) as seq, arg_max(time, seq) as time, host, arg_max(tls_version, seq) as tls_version,
     arg_max(tls_cipher, seq) as tls_cipher, arg_max(tls_verified, seq) as tls_verified
 from tls_told left join clock using (host)
@@ -83,7 +83,7 @@ select seq, recipient, row_number() over (partition by host, queue_id, turn, rec
 from placed semi join (select host, queue_id, turn from queued where closed and attempts > 1) using (host, queue_id, turn)
 where attempt is null;
 
-create or replace temp table messages as
+create or replace temp view messages as
 select first as seq, time, host, coalesce(mta, 'postfix') as mta, queue_id, message_id, {lower_sender} as sender, size,
     recipients, client_host, client_ip, sasl_user, attempts,
     case when expired then 'expired' when removals > 0 then 'removed' else 'queued' end as outcome,
@@ -123,7 +123,7 @@ select b.* exclude (session, session_commands)
 from bound as b left join clock using (host)
 where session is null and pid is not null and not getvariable('final') and coalesce(time >= newest - interval 1 day, true);
 
-create or replace temp table connections as
+create or replace temp view connections as
 select b.seq, b.time, b.host, b.service, b.client_host, b.client_ip, coalesce(b.tls_version, k.tls_version) as tls_version,
     case when b.seq = k.signed then b.session_commands end as commands, b.auth_method, b.auth_user, b.auth_ok,
     case when b.seq = k.signed then coalesce(b.ended, k.ended) else b.ended end as ended
@@ -138,7 +138,5 @@ union all by name
 select seq, time, host, service, client_host, client_ip, tls_version, ended
 from bound where kind = 'ending' and session is null and seq not in (select seq from told_next);
 
-create or replace temp table told_held as select * from told_next;
-
-create or replace temp table begun as
+create or replace temp view begun as
 select seq, time, message_id, queue_id, recipient from new_rest where kind in ('began', 'complaint');
