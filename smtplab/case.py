@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -33,6 +35,7 @@ class Case:
     def __init__(self, path: Path, file: CaseFile, network: Network, tape: Tape | None) -> None:
         self.path, self.file, self.network, self.tape = path, file, network, tape
         self._held: dict[str, dict[str, pd.DataFrame]] | None = None
+        self._begun: list[Path] = []
 
     @classmethod
     def open(
@@ -232,8 +235,11 @@ class Case:
             yield
             for stem, tables in self._held.items():
                 self._keep(stem, tables)
+        except BaseException:
+            self._discard()
+            raise
         finally:
-            self._held = None
+            self._held, self._begun = None, []
 
     def _keep(self, stem: str, tables: dict[str, pd.DataFrame]) -> None:
         for folder in self._cache_folders():
@@ -249,14 +255,32 @@ class Case:
 
     @contextmanager
     def workshop(self, key: str) -> Iterator[Path | None]:
-        """A folder of the cache for what is half-way between sources and tables; None where nothing may be kept."""
-        for folder in self._cache_folders():
+        """A folder of the cache for what is half-way between sources and tables; None where nothing can be kept.
+
+        After an error what was put there is taken away again.
+        """
+        for base in self._cache_folders():
+            folder = base / key
+            begun = next((p for p in (base, folder) if not p.exists()), None)
             with suppress(OSError):
-                (folder / key).mkdir(parents=True, exist_ok=True)
-                if os.access(folder / key, os.W_OK):
-                    yield folder / key
-                    return
-        yield None
+                folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                break
+        else:
+            yield None
+            return
+        there = set(folder.iterdir())
+        try:
+            yield folder
+        finally:
+            self._begun += [begun] if begun else [p for p in folder.iterdir() if p not in there]
+            if self._held is None and sys.exc_info()[0]:
+                self._discard()
+
+    def _discard(self) -> None:
+        for path in self._begun:
+            shutil.rmtree(path, ignore_errors=True)
+        self._begun = []
 
     def _cache_folders(self) -> list[Path]:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -60,10 +60,11 @@ __all__ = [
 _HOMES = MappingProxyType(
     {
         **dict.fromkeys(__all__, "figures"),
-        **dict.fromkeys(("read", "read_paths", "sightings", "LogEvidence"), "read"),
+        **dict.fromkeys(("read", "read_paths", "sightings"), "read"),
         **dict.fromkeys(("by_account", "by_provider", "by_stream", "most_tried"), "summary"),
         **dict.fromkeys(("trace", "Trace"), "trace"),
         "check": "check",
+        "LogEvidence": "evidence",
     }
 )
 """Where each public name lives: a command that only reads a log must not wait for the drawing library."""

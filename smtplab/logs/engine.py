@@ -100,7 +100,8 @@ def build(
             if progress:
                 progress("read", at + 1, len(jobs))
         if not jobs:
-            Events(work).flush()
+            with Events(work):
+                pass
             window(con, known, work / "00000", 0, True)
             _write(con, parts, 0)
     if kept:

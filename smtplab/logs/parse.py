@@ -6,7 +6,6 @@ understood is counted.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from smtplab.logs import daemons, heads, sorting
 from smtplab.logs.event import COLUMNS, Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.segments import MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
+from smtplab.logs.values import shape
 
 BATCH = 50_000
 """Events of programs read line by line that are held before they are written."""
@@ -66,19 +66,19 @@ class Tally:
     def add(self, later: Tally) -> None:
         """Take up what came behind."""
         self.first_ignored = self.first_ignored or (later.first_ignored and later.first_ignored + self.lines)
-        for shape, (line, count) in later.unknown.items():
-            at, before = self.unknown.get(shape, (line + self.lines, 0))
-            self.unknown[shape] = (at, before + count)
+        for kind, (line, count) in later.unknown.items():
+            at, before = self.unknown.get(kind, (line + self.lines, 0))
+            self.unknown[kind] = (at, before + count)
         self.lines, self.ignored = self.lines + later.lines, self.ignored + later.ignored
         self.passed += later.passed
         self.damage, self.format = self.damage or later.damage, self.format or later.format
 
-    def strange(self, shape: str, line: int, count: int = 1) -> None:
+    def strange(self, kind: str, line: int, count: int = 1) -> None:
         """Count a line of a known program that no rule understands; beyond many shapes only their number."""
-        if len(self.unknown) >= SHAPES and shape not in self.unknown:
-            shape = "lines of many other shapes"
-        at, before = self.unknown.get(shape, (line, 0))
-        self.unknown[shape] = (min(at, line) or line, before + count)
+        if len(self.unknown) >= SHAPES and kind not in self.unknown:
+            kind = "lines of many other shapes"
+        at, before = self.unknown.get(kind, (line, 0))
+        self.unknown[kind] = (min(at, line) or line, before + count)
 
     def ignore(self, count: int, first: int) -> None:
         """Count lines of no mail program."""
@@ -286,8 +286,3 @@ def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, 
             tally.strange(f"{daemon.NAME}: {shape(text)}", number)
         for event in found or ():
             events.put(number, event)
-
-
-def shape(text: str) -> str:
-    """A line without what differs from one to the next."""
-    return re.sub(r"[0-9A-F]{6,}|\d+", "#", text[:400])[:80]

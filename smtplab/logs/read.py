@@ -14,6 +14,7 @@ from smtplab.errors import SourceError
 from smtplab.logs import engine, files
 from smtplab.logs.engine import Job, Progress
 from smtplab.logs.event import FileFormat, Setting
+from smtplab.logs.evidence import TABLES, LogEvidence
 from smtplab.logs.lines import Stamps, since
 from smtplab.logs.meaning import Known
 from smtplab.logs.results import frames, understood
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from smtplab.case import Case
-    from smtplab.logs.evidence import LogEvidence
     from smtplab.tables import Sighting
 
 _SHAPE = 6
@@ -50,8 +50,6 @@ def read(case: Case) -> LogEvidence:
     Raises SourceError where there are logs and not one line of them is understood.
     """
     import pandas as pd
-
-    from smtplab.logs.evidence import TABLES, LogEvidence
 
     paths = [*case.sources("logs"), *case.sources("events")]
     options = f"{_SHAPE}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
@@ -91,7 +89,6 @@ def read_paths(
     `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
     not behind the file's own time. Raises SourceError for what is no log.
     """
-    from smtplab.logs.evidence import LogEvidence
 
     known = known or Known()
     with tempfile.TemporaryDirectory(prefix="smtplab-") as work:

@@ -6,8 +6,8 @@ import pandas as pd
 
 from smtplab import providers
 from smtplab.logs.check.signins import networks
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.rates import bands
-from smtplab.logs.read import LogEvidence
 
 _OUTCOMES = ("accepted", "late", "lost", "pending")
 

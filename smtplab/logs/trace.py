@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import counted, told
 from smtplab.markup import escape
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.tables import conform
 
 Rows = Iterable[Mapping[str, Any]]

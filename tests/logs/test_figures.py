@@ -12,7 +12,7 @@ import pytest
 
 from smtplab import theme
 from smtplab.logs import figures
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from tests.logs.frames import at, evidence
 
 Row = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smtplab import logs
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import duration
 from tests.logs.frames import at, evidence
 

@@ -2,7 +2,7 @@
 
 from smtplab.findings import Findings
 from smtplab.logs.check import accounts, connections, inbound, providers, queue, recipients, signins
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 
 
 def check(evidence: LogEvidence) -> Findings:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from smtplab import providers
 from smtplab.findings import Finding
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import counted
 
 FEW = 50

@@ -9,7 +9,7 @@ import pandas as pd
 from smtplab import replies
 from smtplab.findings import Finding
 from smtplab.logs.check.signins import networks
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import counted
 
 RELAY = 10

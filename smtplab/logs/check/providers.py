@@ -11,8 +11,8 @@ import pandas as pd
 
 from smtplab import providers
 from smtplab.findings import Finding
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.rates import Jump, compare_within, holm, jumps
-from smtplab.logs.read import LogEvidence
 
 LEAST = 200
 """Recipients of a provider below which its rates are not searched for changes."""

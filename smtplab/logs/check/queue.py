@@ -8,7 +8,7 @@ import pandas as pd
 
 from smtplab import replies
 from smtplab.findings import Finding
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import duration
 
 LONG = 4 * 3600

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from smtplab.findings import Finding
-from smtplab.logs.read import LogEvidence
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import counted
 
 GUESSES = 20

@@ -6,8 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import providers, theme
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, top
-from smtplab.logs.read import LogEvidence
 
 _STAGES = {
     "delay_before_queue": "before the queue",

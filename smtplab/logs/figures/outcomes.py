@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import providers, theme
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, finish, labels, mark, name_panel, panels, step, top
 from smtplab.logs.rates import bands
-from smtplab.logs.read import LogEvidence
 from smtplab.logs.story import duration
 
 _OUTCOMES = ("accepted", "late", "lost", "pending")

@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import providers, replies, theme
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, top
 from smtplab.logs.rates import wilson
-from smtplab.logs.read import LogEvidence
 
 _LATE = "late, then accepted"
 

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from smtplab import theme
 from smtplab.logs.check.signins import GUESSES, networks
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import finish, labels, mark, name_panel, panels, step, top
-from smtplab.logs.read import LogEvidence
 
 
 def signins_over_time(evidence: LogEvidence) -> go.Figure:

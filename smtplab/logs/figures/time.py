@@ -6,9 +6,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import providers, theme
+from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, finish, labels, mark, name_panel, panels, step, top
 from smtplab.logs.rates import bands, jumps
-from smtplab.logs.read import LogEvidence
 
 _PROVIDERS = 4
 _MOST = 90
