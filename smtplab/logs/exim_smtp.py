@@ -74,7 +74,7 @@ def events(text: str, base: dict[str, Any]) -> Sequence[Event] | None:
 
 
 def _client(text: str) -> dict[str, Any]:
-    found = _CLIENT.search(text)
+    found = _CLIENT.search(text, 0, 2_000)
     return told(client_host=found[1], helo=found[2], client_ip=ip(found[3])) if found else {}
 
 

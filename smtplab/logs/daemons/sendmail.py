@@ -17,7 +17,7 @@ PROGRAMS: tuple[str, ...] = (
     "sendmail", "sm-mta", "sm-acceptingconnections", "sm-msp-queue", "sm-msp", "sm-que", "sendmail-client",
 )  # fmt: skip
 _ID = re.compile(r"([0-9A-Za-z]{8,20}): ", re.ASCII)
-_FIELD = re.compile(r"([A-Za-z_0-9]{1,20})=((?:<[^>]{0,998}>,?){1,200}|[^,]{0,2000})(?:, |$)", re.ASCII)
+_FIELD = re.compile(r"(?:^|(?<=, ))([A-Za-z_0-9]{1,20})=((?:<[^>]{0,998}>,?){1,200}|[^,]{0,2000})(?=, |$)", re.ASCII)
 _LAST = re.compile(r"(?:^|, )(stat|reject)=")
 """What a server or rule said stands last and holds commas."""
 _RELAY = re.compile(r"([^\s\[\]]{0,255})\.? ?(?:\[([0-9A-Fa-f.:IPv]{2,50})\])?", re.ASCII)

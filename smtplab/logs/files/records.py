@@ -17,7 +17,8 @@ from smtplab.logs.event import Event, Unknown
 LONGEST = 8 * 1024 * 1024
 """Bytes of a line or record: a webhook posts its events as one array on one line."""
 STRANGE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, IndexError, OSError)
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]')
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}]')
+"""A string or a brace. A string that the line does not end takes the rest of it, so that none is read twice."""
 _BETWEEN = frozenset("[], \t\r\ufeff")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = 100_000_000_000
