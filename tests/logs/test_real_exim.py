@@ -29,7 +29,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if not os.environ.get("SMTPLAB_EXIM"):
         pytest.skip("set SMTPLAB_EXIM to an unpacked exim4")
     out = tmp_path_factory.mktemp("exim") / "mainlog"
-    command = [sys.executable, "-c", ENTER, "tests.logs.inside", str(out), request.param]
+    command = [sys.executable, "-c", ENTER, "tests.logs.inside_exim", str(out), request.param]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, env=env, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -1,0 +1,84 @@
+"""Runs inside the namespace: a real Dovecot, signed in to rightly, wrongly, by nobody, and left without a word."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import shutil
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from smtplab.lab.processes import Processes, greets, run, until
+
+CONFIGURATION = """protocols = imap pop3
+listen = 127.0.0.1
+base_dir = {root}/dovecot
+state_dir = {root}/dovecot
+log_path = {root}/dovecot.log
+auth_verbose = yes
+auth_failure_delay = 0
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{root}/mail/%n
+mail_uid = 65534
+mail_gid = 65534
+first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%n {root}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={root}/mail/%n
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+"""
+
+
+def _talk() -> None:
+    right = imaplib.IMAP4("127.0.0.1", timeout=20)
+    right.login("jo", "right")
+    right.logout()
+    for user in ("jo", "nobody"):
+        wrong = imaplib.IMAP4("127.0.0.1", timeout=20)
+        with suppress(imaplib.IMAP4.error):
+            wrong.login(user, "wrong")
+        wrong.logout()
+    pop = poplib.POP3("127.0.0.1", timeout=20)
+    pop.user("jo")
+    with suppress(poplib.error_proto):
+        pop.pass_("wrong")
+    pop.quit()
+    socket.create_connection(("127.0.0.1", 143), timeout=20).close()
+
+
+def main() -> None:
+    run("ip", "link", "set", "lo", "up")
+    root = Path(tempfile.mkdtemp(prefix="smtplab-logs-"))
+    root.chmod(0o755)
+    processes = Processes()
+    try:
+        (root / "mail").mkdir()
+        shutil.chown(root / "mail", 65534, 65534)
+        (root / "users").write_text("jo:right\n")
+        (root / "dovecot.conf").write_text(CONFIGURATION.format(root=root))
+        processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
+        until("dovecot answers", lambda: greets("127.0.0.1", 110, b"+OK"), processes=processes)
+        _talk()
+        log = root / "dovecot.log"
+        until("all is logged", lambda: log.read_text().count("-login: Info: ") >= 5, processes=processes)
+        shutil.copy(log, sys.argv[1])
+    finally:
+        processes.stop()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
