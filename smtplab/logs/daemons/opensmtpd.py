@@ -56,6 +56,7 @@ def _delivery(what: str, agent: str, f: dict[str, str], base: dict[str, Any]) ->
     code, enhanced = codes(f.get("stat", "").replace(": ", " ", 1))
     source = ip(f.get("source"))
     known = told(
+        sender=f.get("from"),
         relay_host=(relay[2] if relay else None) if agent == "mta" else "local",
         relay_ip=ip(relay[1]) if relay else None,
         source_ip=source,
@@ -70,10 +71,7 @@ def _delivery(what: str, agent: str, f: dict[str, str], base: dict[str, Any]) ->
         "status": status,
         "response": f.get("stat", ""),
     }
-    made: list[Event] = [{**base, "kind": "delivery", **row, **known}]
-    if "from" in f:
-        made.insert(0, {**base, "kind": "message", "queue_id": row["queue_id"], "sender": f["from"]})
-    return made
+    return [{**base, "kind": "delivery", **row, **known}]
 
 
 def _smtp(what: str, f: dict[str, str], base: dict[str, Any]) -> Sequence[Event]:

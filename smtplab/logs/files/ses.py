@@ -54,28 +54,28 @@ def _read(raw: dict[str, Any]) -> Iterable[Event]:
     base = _base(mail)
     sent = _list(mail.get("destination"))
     if what == "Send":
-        made = {"kind": "message", "sender": text(mail.get("source")), "recipients": len(sent)}
-        return [{**base, "time": moment(mail["timestamp"]), **made}]
+        made = {**base, "kind": "message", "time": moment(mail["timestamp"]), **told(sender=text(mail.get("source")))}
+        return [{**made, "recipient": must(r)} for r in sent]
     if what == "Delivery":
         return _delivered(raw["delivery"], base)
     if what == "Bounce":
         return _failed(raw["bounce"], base)
     if what == "DeliveryDelay":
-        told_ = raw["deliveryDelay"]
+        given = raw["deliveryDelay"]
         return [
-            {**base, "kind": "delivery", "time": moment(told_["timestamp"]), "status": "deferred", **_recipient(r)}
-            for r in _list(told_["delayedRecipients"])
+            {**base, "kind": "delivery", "time": moment(given["timestamp"]), "status": "deferred", **_recipient(r)}
+            for r in _list(given["delayedRecipients"])
         ]
     if what == "Complaint":
-        told_ = raw["complaint"]
-        when = moment(told_["timestamp"])
+        given = raw["complaint"]
+        when = moment(given["timestamp"])
         return [
             {**base, "kind": "complaint", "time": when, "recipient": must(r["emailAddress"])}
-            for r in _list(told_["complainedRecipients"])
+            for r in _list(given["complainedRecipients"])
         ]
     if what in ("Reject", "Rendering Failure"):
-        told_ = part(raw.get("reject")) or part(raw.get("failure"))
-        why = text(told_.get("reason") or told_.get("errorMessage"), 2_000)
+        given = part(raw.get("reject")) or part(raw.get("failure"))
+        why = text(given.get("reason") or given.get("errorMessage"), 2_000)
         row = {**base, "kind": "delivery", "time": moment(mail["timestamp"]), "status": "discarded", "response": why}
         return [{**row, "recipient": must(r)} for r in sent]
     return ()
