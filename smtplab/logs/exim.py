@@ -167,7 +167,13 @@ def _deferred(text: str, base: dict[str, Any]) -> list[Event]:
     found = _DEFER.search(text)
     row, _ = _attempt(text, base)
     row["status"] = "deferred"
-    return _refused(row, (text[found.end() :] if found else text.partition(" ")[2]).strip())
+    response = text[found.end() :] if found else text.partition(" ")[2]
+    if response.startswith(" H="):
+        # The server, and where all selectors are on our interface and the time taken, stand before the reply.
+        fields, _, response = response.partition(": ")
+        if taken := _seconds(_value(fields, " DT=")):
+            row["delay_transmission"] = taken
+    return _refused(row, response.strip())
 
 
 def _failed(text: str, base: dict[str, Any]) -> list[Event]:
