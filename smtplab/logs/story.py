@@ -11,7 +11,8 @@ import pandas as pd
 from smtplab import replies
 from smtplab.markup import visible
 
-_WIDTH = 110
+_WIDTH = 100
+_INDENT = " " * 12
 _SHOWN = 20
 _ALIKE = 3
 """More replies in a row that say the same are told in one line."""
@@ -71,11 +72,11 @@ def _story(m: Any, steps: pd.DataFrame) -> Iterator[str]:
         if (now := f"{step.time:%Y-%m-%d}") != day:
             day = now
             yield f"{day} (UTC)"
-        yield f"  {step.time:%H:%M:%S}  {step.host}: {_said(step)}"
-        yield from (f"{'':12}{part}" for part in wrap(str(step.detail), _WIDTH) or [])
+        yield from wrap(f"  {step.time:%H:%M:%S}  {step.host}: {_said(step)}", _WIDTH, subsequent_indent=_INDENT)
+        yield from wrap(str(step.detail), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
         if again:
             span = duration((last - step.time).total_seconds())
-            yield f"{'':12}the same {counted(again, 'more time')} until {last:%Y-%m-%d %H:%M:%S}, over {span}"
+            yield f"{_INDENT}the same {counted(again, 'more time')} until {last:%Y-%m-%d %H:%M:%S}, over {span}"
 
 
 def _runs(steps: pd.DataFrame) -> Iterator[tuple[Any, int, Any]]:

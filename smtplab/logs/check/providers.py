@@ -79,11 +79,11 @@ def _first_rise(
         return
     up = rises[0]
     low, high = up.after.interval
-    seen = [f"{up.after.hits:,} of {up.after.total:,} recipients from then on, until the next change"]
+    near = [text for time, text in marks if abs(time - up.time) <= pd.Timedelta(days=1)]
+    seen = [f"at that time: {text} (a lead, no proof)" for text in near]
+    seen.append(f"{up.after.hits:,} of {up.after.total:,} recipients from then on, until the next change")
     if len(found) > 1:
         seen.append(f"{len(found)} changes in all, the last on {_moment(found[-1].time)}")
-    near = [text for time, text in marks if abs(time - up.time) <= pd.Timedelta(days=1)]
-    seen += [f"at that time: {text} (a lead, no proof)" for text in near]
     facts = {"name": providers.name(provider), "since": _moment(up.time), "share": f"{up.after.share:.0%}"}
     facts |= {"before": f"{up.before.share:.1%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
     yield up, facts, seen
@@ -150,7 +150,7 @@ def _disparity(outcomes: pd.DataFrame) -> Iterator[Finding]:
                 f"{source} at {provider}",
                 (
                     f"{int(own['sum'].sum()):,} of {int(own['size'].sum()):,} recipients lost or late",
-                    f"chance {chance:.1g} after correction for {len(compared)} comparisons",
+                    f"by chance less often than once in {min(1 / max(chance, 1e-6), 1e6):,.0f} times",
                 ),
                 source_ip=source,
                 name=providers.name(provider),

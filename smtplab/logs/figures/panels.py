@@ -54,7 +54,7 @@ def panels(heights: Sequence[int]) -> go.Figure:
 def name_panel(figure: go.Figure, row: int, text: str) -> None:
     """A panel's name, above its top left corner: it stays readable where a legend has no room."""
     figure.add_annotation(
-        text=shorten(text, 60, placeholder=" …"), x=0, xref="paper", xanchor="left", y=1, yanchor="bottom",
+        text=shorten(text, 60, placeholder=" …"), x=0, xref="paper", xanchor="left", xshift=-36, y=1, yanchor="bottom",
         yref=f"y{row if row > 1 else ''} domain", showarrow=False, font={"size": 12, "color": theme.colour("text")},
     )  # fmt: skip
 
@@ -70,9 +70,9 @@ def mark(figure: go.Figure, marks: Sequence[tuple[pd.Timestamp, str]], first: pd
         )  # fmt: skip
     for number, (time, text) in enumerate(shown, 1):
         figure.add_annotation(
-            x=0, xref="paper", xanchor="left", y=0, yref="paper", yanchor="top", yshift=-38 - 16 * number,
+            x=0, xref="paper", xanchor="left", xshift=-40, y=0, yref="paper", yanchor="top", yshift=-38 - 16 * number,
             text=f"{number}  {theme.day(time)}: {shorten(text, 40, placeholder=' …')}", showarrow=False,
-            font={"size": 12, "color": theme.colour("faint")},
+            font={"size": 11, "color": theme.colour("faint")},
         )  # fmt: skip
     figure.update_layout(margin_b=48 + (14 + 16 * len(shown) if shown else 0))
 

@@ -31,26 +31,11 @@ const config = {
 // Where the page is narrow, long names of rows are cut, or they would leave no room for the bars.
 const cut = (line) => (line.length > 24 ? `${line.slice(0, 23)}…` : line);
 const short = (name) => name.split("<br>").map(cut).join("<br>");
-// There a title needs more lines, and a legend a line for each of its entries.
-const lines = (text, most) =>
-  text.split(/<br>|\s+/).reduce((made, word) => {
-    const longer = made.length ? `${made.at(-1)} ${word}` : word;
-    return made.length && longer.length <= most ? [...made.slice(0, -1), longer] : [...made, word];
-  }, []);
-const heighten = (data, layout, width) => {
-  const title = lines(layout.title.text, width / 9.4);
-  const entries = data.filter((trace) => trace.name && trace.showlegend !== false).length;
-  const more = 20 * (title.length - layout.title.text.split("<br>").length) + (entries > 1 ? 18 * (entries - 1) : 0);
-  const margin = { ...layout.margin, t: layout.margin.t + more };
-  return { ...layout, title: { ...layout.title, text: title.join("<br>") }, margin, height: layout.height + more };
-};
 const fit = ({ data, layout }, number) => {
   const names = [...new Set(data.flatMap((trace) => (Array.isArray(trace.y) ? trace.y : [])))];
-  const width = document.getElementById(`figure-${number}`).clientWidth;
-  if (width >= 560) return layout;
-  const tall = heighten(data, layout, width);
-  if (!names.length || !names.every((name) => typeof name === "string")) return tall;
-  return { ...tall, yaxis: { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: names.map(short) } };
+  const narrow = document.getElementById(`figure-${number}`).clientWidth < 560;
+  if (!narrow || !names.length || !names.every((name) => typeof name === "string")) return layout;
+  return { ...layout, yaxis: { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: names.map(short) } };
 };
 
 const draw = async (dark = isDark(), width = undefined) => {
