@@ -17,7 +17,7 @@ MAX_LINES = 2_000
 MAX_LINE = 1_000
 MAX_WORDS = 2_000
 DAEMON = re.compile(r"(?i)^(?:mailer-?daemon|post_?master|mdaemon|mail-?daemon|mailerdaemon)@")
-LOCAL = r"(?:[^\s<>()\[\]\"',;:@\\]{1,64}|\"[^\"\s]{1,64}\")"
+LOCAL = r"(?:[^\s<>()\[\]\"',;:@\\：，。、（）【】「」《》；]{1,64}|\"[^\"\s]{1,64}\")"
 DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
 ADDRESS = rf"{LOCAL}@{DOMAIN}"
 REPLY = re.compile(r"(?:^|[\s:(\[>])[45]\d\d(?:[ -]|$)|[45]\.\d{1,3}\.\d{1,3}\b")
@@ -44,7 +44,7 @@ _SUBJECTS = {
 }
 _TOS = {"to", "an", "à", "a", "para", "aan", "do", "кому", "宛先", "收件人"}
 _SPAN = 8
-_TYPE = re.compile(r"(?i)^(?:smtp|rfc-?822|mailto|dda)[:=;]")
+_TYPE = re.compile(r"(?i)^(?:[^@]{0,200}[;/:])?(?:smtp|rfc-?822|mailto)[:=;]")
 
 
 @dataclass(frozen=True)

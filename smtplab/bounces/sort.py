@@ -147,7 +147,7 @@ def _report(letter: Letter, status: Status) -> _Answer:
     for recipient in status.recipients:
         told = said.get(recipient.address)
         words = recipient.diagnostic or (told.diagnostic if told else None) or _plain(letter.words)
-        rows.append(_judged(letter, replace(recipient, diagnostic=words or None), status))
+        rows.append(_judged(letter, replace(recipient, diagnostic=words or None), status, len(status.recipients) == 1))
     kind = min((r.kind for r in status.recipients), key=_WORST.index)
     return _Answer(kind, "a delivery status notification (RFC 3464)", rows, letter.back)
 
@@ -181,7 +181,7 @@ def _prose(letter: Letter, status: Status | None) -> _Answer | None:
         one = status.recipients[0]
         found = [replace(r, kind=one.kind, action=one.action, status=one.status or r.status) for r in found]
         why = "a delivery status notification (RFC 3464) that names no address"
-    rows = [_judged(letter, r, status or Status((), agent="text")) for r in found]
+    rows = [_judged(letter, r, status or Status((), agent="text"), len(found) == 1) for r in found]
     return _Answer(found[0].kind, why, rows, letter.back, vague)
 
 
@@ -189,7 +189,7 @@ def _plain(words: str) -> str:
     return " ".join(words[: MAX_WORDS * 2].split())[:MAX_WORDS]
 
 
-def _judged(letter: Letter, recipient: Recipient, status: Status) -> dict[str, Any]:
+def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = False) -> dict[str, Any]:
     message, back = letter.message, letter.back
     domain = mail.domain_of(recipient.address) or ""
     reply = replies.classify(
@@ -198,6 +198,11 @@ def _judged(letter: Letter, recipient: Recipient, status: Status) -> dict[str, A
         recipient.status,
         providers.provider(domain, recipient.remote_mta or ""),
     )
+    if reply.reason == "undefined" and alone and (words := _plain(letter.words)):
+        # The reason may stand anywhere in a notice about one recipient.
+        wider = replies.classify(words, recipient.smtp_code, recipient.status, reply.provider or None)
+        if wider.reason != "undefined":
+            reply, recipient = wider, replace(recipient, diagnostic=words)
     failed = recipient.kind in ("bounce", "delay")
     return _row(
         recipient.kind,

@@ -44,7 +44,7 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
             continue
         if rest and not rest.startswith(_BEHIND) and not _WORD.match(rest):
             continue
-        words = _words(rest, lines, leads, below)
+        words = _words(plain, rest, lines, leads, at, below)
         if not words:
             continue
         host = _HOST.search(words)
@@ -64,12 +64,14 @@ def _lead(line: str) -> tuple[str, str] | None:
     return (plain, found[2].strip()) if found and plain else None
 
 
-def _words(rest: str, lines: list[str], leads: list[tuple[str, str] | None], below: int) -> str:
+def _words(plain: str, rest: str, lines: list[str], leads: list[tuple[str, str] | None], at: int, below: int) -> str:
+    """What follows an address, up to an empty line or a line that begins with another one."""
+    shift = _indent(lines[at])
     tail: list[str] = []
     gap = False
     for at in range(below, min(below + _NEXT, len(lines))):
-        line = lines[at].strip()
-        if leads[at] and not REPLY.search(line):
+        line, other = lines[at].strip(), leads[at]
+        if other and other[0] != plain and _indent(lines[at]) <= shift and not REPLY.search(line):
             break
         if not line:
             if tail or rest.strip(": "):
@@ -81,6 +83,10 @@ def _words(rest: str, lines: list[str], leads: list[tuple[str, str] | None], bel
             continue
         tail.append(line)
     return " ".join(" ".join([rest.lstrip(": ").lstrip(), *tail]).split())[:MAX_WORDS]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 RECOGNISER = Recogniser(

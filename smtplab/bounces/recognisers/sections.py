@@ -86,7 +86,7 @@ def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
         elif source:
             # What the alias leads to has no address, or is kept secret.
             found.append((source, None, []))
-        elif named and not (found and (REPLY.search(line) or line[:1] in " \t") and _tells(line, named)):
+        elif named and not (found and _explains(line, named, found[-1][0])):
             if empty and found and found[-1][2] and _tells(line, named):
                 break
             if _tells(line, named) and vocabulary.has(
@@ -112,6 +112,11 @@ def _addresses(line: str) -> list[str]:
     if "@" not in line:
         return []
     return list(dict.fromkeys(a for raw in _ANY.findall(line) if (a := address(raw))))
+
+
+def _explains(line: str, named: list[str], last: str) -> bool:
+    """Whether a line with an address goes on about the recipient above it."""
+    return _tells(line, named) and (bool(REPLY.search(line)) or line[:1] in " \t" or named == [last])
 
 
 def _tells(line: str, named: list[str]) -> bool:
