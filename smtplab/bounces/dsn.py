@@ -30,10 +30,7 @@ _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 @dataclass(frozen=True)
 class Recipient:
-    """What a report says of one recipient; `kind` is bounce, delay or success.
-
-    `hint` is a reason of `reasons.toml` where the format itself tells it and the words do not.
-    """
+    """What a report says of one recipient; `kind` is bounce, delay or success."""
 
     kind: str
     address: str | None = None
@@ -42,7 +39,6 @@ class Recipient:
     status: str | None = None
     diagnostic: str | None = None
     remote_mta: str | None = None
-    hint: str | None = None
 
     @property
     def smtp_code(self) -> int | None:

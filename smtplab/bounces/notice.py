@@ -15,7 +15,7 @@ _COPY = re2.compile(
     r"(?im)^[ \t>]{0,6}(?:"
     r"[-=*._~]{2,}[^\n]{0,50}(?:message|mail|header|body|text|copy|nachricht|kopie|mensaje|messaggio|"
     r"copie|сообщен|bericht|原|元の|メール|邮件)[^\n]{0,70}"
-    r"|[^\n]{0,60}\b(?:cop(?:y|ie|ia)|originale?|headers?|returned|unsent|undelivered|"
+    r"|[^\n]{0,60}\b(?:cop(?:y|ie|ia)|originale?|headers?|returned (?:message|mail|e-?mail)|unsent|undelivered|"
     r"rejected|bounced|"
     r"text of|body of|ursprüngliche|kopie|d'origine|исходн)\b[^\n]{0,60}"
     r"(?:follows?|below|attached|enclosed|included|line|mail|message|folgt|nachricht|[:：])[ .]{0,3}"
@@ -28,7 +28,13 @@ _HEADER_LINE = re.compile(
     re.M | re.I,
 )
 _BLOCK = re.compile(r"^[ \t>|]{0,8}(?:Received|Return-Path|DKIM-Signature)[ \t]*: [^\n]*$", re.M | re.I)
-_GAP = re.compile(r"(?:\n[ \t>|]*(?:[^\n:]{0,120}:?)?){1,5}?\n(?=[ \t>|]{0,8}[A-Za-z-]{2,40}[ \t]*:)")
+_GAP = re.compile(r"(?:\n[ \t>|]*(?![245]\d\d)(?:[^\n:@]{0,120}:?)?){1,5}?\n(?=[ \t>|]{0,8}[A-Za-z-]{2,40}[ \t]*:)")
+_COMMAND = re.compile(
+    r"in\s+reply\s+to\s+(?:the\s+)?(end\s+of\s+DATA|DATA|RCPT\s+TO|MAIL\s+FROM)\s+command"
+    r"|>>> (RCPT\s+TO|MAIL\s+FROM)\b[^\n]*\n<<< [45]|SMTP command\s*\n(DATA|RCPT TO|MAIL FROM)",
+    re.I,
+)
+_ASKED = {"end of data": "data", "data": "data", "rcpt to": "rcpt", "mail from": "mail"}
 _SIGNS = ("Subject:", "SUBJECT:", "subject:", "Received:", "From:", "FROM:", "Return-Path:")
 _LEAST = 3
 """Header lines near each other that make a block."""
@@ -91,6 +97,13 @@ def _unindented(copy: str) -> str:
     if not lead:
         return copy
     return "\n".join(line.removeprefix(lead) for line in copy.split("\n"))
+
+
+def command(text: str) -> str | None:
+    """The SMTP command that was refused, as the notice tells it; None where it tells none, or several."""
+    told = {a or b or c for a, b, c in _COMMAND.findall(text)}
+    asked = {_ASKED[" ".join(t.lower().split())] for t in told}
+    return asked.pop() if len(asked) == 1 else None
 
 
 def strip(text: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from smtplab import mail, providers, replies
-from smtplab.bounces import arf, autoreply, dsn, formats, forward, recognisers, returned, signs
+from smtplab.bounces import arf, autoreply, dsn, formats, forward, notice, recognisers, returned, signs
 from smtplab.bounces.dsn import Recipient, Status
 from smtplab.bounces.letter import Letter
 from smtplab.bounces.message import Part, as_text, outside
@@ -17,6 +17,8 @@ from smtplab.bounces.returned import Returned
 
 MAX_WORDS = 2_000
 MAX_MARKS = 4_000
+SHORT = 40
+"""Characters below which words that no rule knows say nothing by themselves."""
 _WORST = ("bounce", "delay", "success")
 _FIXED = {"complaint": "feedback", "auto-reply": "vacation", "success": "delivered"}
 _SES = Status((), agent="amazon-ses")
@@ -197,11 +199,12 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
         recipient.smtp_code,
         recipient.status,
         providers.provider(domain, recipient.remote_mta or ""),
+        notice.command(_head(letter)) if alone else None,
     )
     if reply.reason == "undefined" and alone and (words := _plain(letter.words)):
         # The reason may stand anywhere in a notice about one recipient.
         wider = replies.classify(words, recipient.smtp_code, recipient.status, reply.provider or None)
-        if wider.reason != "undefined":
+        if wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT:
             reply, recipient = wider, replace(recipient, diagnostic=words)
     failed = recipient.kind in ("bounce", "delay")
     return _row(
@@ -226,13 +229,16 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
     )
 
 
+def _head(letter: Letter) -> str:
+    """The words of a report, as far as they tell how it came about: decoding all would cost more than the rest."""
+    return as_text(letter.message.body[:MAX_MARKS]) if letter.message.kind.startswith("multipart/") else letter.words
+
+
 def _agent(letter: Letter, status: Status) -> str:
     if status.agent not in ("rfc3464", "text"):
         return status.agent
     message = letter.message
-    # The head of the body holds the words of a status report; decoding all of it would cost more than the rest.
-    words = as_text(message.body[:MAX_MARKS]) if status.agent == "rfc3464" else letter.words
-    if known := formats.agent(words, f"{message.first('From')} {message.first('Subject')}"):
+    if known := formats.agent(_head(letter), f"{message.first('From')} {message.first('Subject')}"):
         return known
     return "postfix" if "(Postfix)" in " ".join(message.get_all("Received") or ()) else status.agent
 

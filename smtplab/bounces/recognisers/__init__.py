@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from smtplab import mail
 from smtplab.bounces.dsn import MAX_RECIPIENTS, Recipient
-from smtplab.bounces.letter import MAX_WORDS, Letter, Recogniser, address
+from smtplab.bounces.letter import MAX_WORDS, REPLY, Letter, Recogniser, address
 from smtplab.bounces.recognisers import dialogue, fields, mentions, notification, paragraphs, sections
 
 ALL: tuple[Recogniser, ...] = (
@@ -43,5 +43,19 @@ def _completed(found: list[Recipient], named: list[str], kind: str, letter: Lett
     """The recipients found and those that only the header names; who has no words of its own gets the letter's."""
     have = {a for r in found for a in (r.address, r.original)}
     found = found + [Recipient(kind, a) for a in dict.fromkeys(named) if a not in have]
+    if any(not r.diagnostic for r in found):
+        said = {r.address: r.diagnostic for r in dialogue.RECOGNISER.read(letter, kind)}
+        found = [r if r.diagnostic else replace(r, diagnostic=said.get(r.address)) for r in found]
+    if len(found) == 1 and found[0].address and not REPLY.search(found[0].diagnostic or ""):
+        # All that stands below the only recipient is about him.
+        below = _below(letter, found[0].address)
+        found = [replace(found[0], diagnostic=below or found[0].diagnostic)]
     words = " ".join(" ".join(letter.lines).split())[:MAX_WORDS] or None
     return [r if r.diagnostic else replace(r, diagnostic=words) for r in found]
+
+
+def _below(letter: Letter, named: str) -> str:
+    lines = letter.lines
+    at = next((i for i, line in enumerate(lines) if named.lower() in line.lower()), None)
+    told = " ".join(" ".join(lines[at:]).split()) if at is not None else ""
+    return told[:MAX_WORDS] if REPLY.search(told) else ""
