@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import shutil
 import sys
 import tempfile
@@ -27,12 +28,18 @@ FIELDS = (
 )  # fmt: skip
 SHOWN = ["file", "kind", "recipient", "reason", "suppress", "enhanced_code", "diagnostic"]
 MOST_PROBLEMS = 20
+_IMAP = re.compile(r"(imaps?):/+(.*)")
+"""A path has one slash where the address had two."""
 
 
 @app.command(epilog="Example: smtplab bounces Maildir/ returned.mbox --json --suppression stop.csv")
 def bounces(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="mbox, maildir, folder, message or case; - is standard input")
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="mbox, maildir, folder, zip, message, case, imaps://USER@HOST/FOLDER; - is standard input",
+        ),
     ],
     json: Json = False,
     output: Output = None,
@@ -82,16 +89,12 @@ class _Run:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One object a recipient, in the order of the input."""
-        from smtplab.bounces import sort
+        from smtplab.bounces.stream import answer
 
         for path in self.paths:
             for raw, name in _numbered(self._messages(path)):
                 self.seen += 1
-                try:
-                    one = sort(raw.data)
-                except RecursionError:
-                    yield {**dict.fromkeys(FIELDS), "file": name, "kind": "none", "why": "nested too deeply to be read"}
-                    continue
+                one = answer(raw.data)
                 if self.keep:
                     self.told += ({**row, "file": raw.file} for row in one.rows)
                 for row in one.rows[:1] if one.kind == "none" else one.rows:
@@ -103,6 +106,14 @@ class _Run:
                 shutil.copyfileobj(sys.stdin.buffer, file)
                 file.flush()
                 yield from self._read(Path(file.name), "-")
+            return
+        if found := _IMAP.match(str(path)):
+            from smtplab.bounces import fetch
+
+            with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
+                url = f"{found[1]}://{found[2]}"
+                fetch(url, Path(folder) / "mail")
+                yield from self._read(Path(folder) / "mail", url)
             return
         if not path.exists():
             raise SourceError("there is no such file or folder", where=path)

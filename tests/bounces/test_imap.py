@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import ssl
@@ -11,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from smtplab import bounces
 from smtplab.bounces import imap
+from smtplab.cli import app
 from smtplab.errors import SourceError
 from smtplab.lab.processes import Processes, greets, until
 from tests.bounces.making import AWAY, LETTER, complaint, dsn
@@ -103,6 +106,19 @@ def test_a_folder_becomes_a_file_and_nothing_changes_on_the_server(
     assert sorted(found.messages["kind"]) == ["auto-reply", "bounce", "complaint", "none", "none"]
     assert not [p for p in (root / "mail" / "jo" / ".Bounced").rglob("*.x*") if "S" in p.name.partition(":2,")[2]]
     assert [p.name for p in tmp_path.iterdir()] == ["box.mbox"]
+
+
+@pytest.mark.servers
+def test_the_command_reads_a_folder_on_a_server(
+    dovecot: tuple[int, int, ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, tls, _, root = dovecot
+    monkeypatch.setenv(imap.PASSWORD, "right")
+    monkeypatch.setenv("SSL_CERT_FILE", str(root / "ca.pem"))
+    done = CliRunner().invoke(app, ["bounces", f"imaps://jo@localhost:{tls}/Bounced", "--json"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {r["kind"] for r in rows} == {"auto-reply", "bounce", "complaint", "none"}
+    assert rows[0]["file"].startswith(f"imaps://jo@localhost:{tls}/Bounced")
 
 
 @pytest.mark.servers

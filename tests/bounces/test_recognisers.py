@@ -9,7 +9,7 @@ from smtplab.bounces import autoreply, formats, recognisers, vocabulary
 from smtplab.bounces.letter import Letter, Recogniser
 from smtplab.bounces.message import outside, read
 from smtplab.bounces.recognisers import sections
-from tests.bounces.families import FAMILIES, Row
+from tests.bounces.families import FAMILIES, LOST, SENTENCES, Row
 
 
 @pytest.mark.parametrize("one", recognisers.ALL, ids=lambda r: r.name)
@@ -52,3 +52,11 @@ def test_a_family_is_read_with_recipients_and_reasons(row: Row) -> None:
     assert set(told) == set(wanted)
     for address, word in wanted.items():
         assert word in told[address]
+
+
+@pytest.mark.parametrize("body", SENTENCES)
+def test_a_notice_in_few_words_names_its_recipient(body: str) -> None:
+    head = "From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: Undelivered mail"
+    answer = bounces.sort(f"{head}\nContent-Type: text/plain; charset=utf-8\n\n{body}".encode())
+    assert answer.kind in ("bounce", "delay")
+    assert [r["recipient"] for r in answer.rows] == [LOST]

@@ -9,7 +9,7 @@ from smtplab.bounces.dsn import Recipient
 from smtplab.bounces.letter import ADDRESS, MAX_WORDS, REPLY, Letter, Recogniser, address
 
 _ANY = re.compile(rf"(?<![\w@.+=/%-])<?({ADDRESS})(?![\w@=])")
-_MACHINE = re.compile(r"(?i)^(?:[0-9a-f.$-]{18,}|\d{10,}\.[^@]*|.*[$%].*)@")
+_MACHINE = re.compile(r"(?i)^(?:[0-9a-f.$-]{18,}|\d{6,}\.[^@]*|.*[$%].*)@")
 _NEAR = 3
 ENOUGH = 3
 
