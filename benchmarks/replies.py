@@ -2,9 +2,8 @@
 
 python benchmarks/replies.py [STRINGS] [RUNS]
 
-The replies are those of the public corpus (SMTPLAB_CORPORA), else the examples of the rules; their digits are changed
-at random, so that no string comes twice. The peer tries every pattern in order until one is found: it gives the rule
-alone.
+The replies are those of the public corpus (SMTPLAB_CORPORA), else the examples of the rules; their digits are changed,
+so that no string comes twice. The peer tries every pattern in order until one is found: it gives the rule alone.
 """
 
 from __future__ import annotations

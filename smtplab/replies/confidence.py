@@ -39,17 +39,27 @@ def measured() -> Mapping[str, Any]:
     return tomllib.loads((resources.files("smtplab") / "data" / "replies_confidence.toml").read_text("utf-8"))
 
 
+class Standing(StrEnum):
+    """How the other things in a reply stand to the answer."""
+
+    ALONE = "alone"
+    CONFIRMED = "confirmed"
+    """Text and enhanced code say the same."""
+    CONTESTED = "contested"
+    """Another rule would give another reason."""
+    CONTRADICTED = "contradicted"
+    """The enhanced code has a plain meaning of its own, and another one."""
+
+
 @cache
-def of(evidence: Evidence, conflict: bool, contested: bool) -> float:
-    """The confidence (0 to 1) of an answer; `contested`: another rule would give another reason."""
-    if evidence is Evidence.NONE:
-        return 0.0
-    return float(measured()["confidence"][key(evidence, conflict, contested)])
+def of(evidence: Evidence, standing: Standing) -> float:
+    """The confidence (0 to 1) of an answer."""
+    return 0.0 if evidence is Evidence.NONE else float(measured()["confidence"][key(evidence, standing)])
 
 
-def key(evidence: Evidence, conflict: bool, contested: bool) -> str:
+def key(evidence: Evidence, standing: Standing) -> str:
     """The row of the table."""
-    return f"{evidence}, contradicted" if conflict else f"{evidence}, contested" if contested else str(evidence)
+    return f"{evidence}, {standing}"
 
 
 def reliability() -> pd.DataFrame:

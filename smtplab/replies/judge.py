@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 from smtplab import providers
 from smtplab.replies import confidence
-from smtplab.replies.confidence import TEXTS, Evidence
+from smtplab.replies.confidence import TEXTS, Evidence, Standing
 from smtplab.replies.engine import finder, locate
 from smtplab.replies.extract import extract
 from smtplab.replies.rules import Rule, marks, rules
 
 LONGEST = 4_000
 """Characters that are looked at; what follows is the returned message."""
+
+SURE = 0.6
+"""With less confidence nobody is removed, whatever the reason."""
 
 _FOLDS = str.maketrans("\r\n\t", "   ")
 
@@ -35,7 +38,8 @@ class Reply:
     `ours`: our own fault, never a reason to suppress. `matched`: what the rule looked at, `span` where it stands in the
     text (start, end; None for a code that the caller gave), `field`: what it is, text or code. `conflict`: text and
     enhanced code tell different stories. `confidence`: the measured share of right answers with such evidence, 0 to 1.
-    `provider`: whose reply it is, as far as known. `command`: what was answered.
+    `provider`: whose reply it is, as far as known. `command`: what was answered. `evidence`: what the answer rests on;
+    `standing`: what else is in the reply.
     """
 
     reason: str
@@ -54,6 +58,8 @@ class Reply:
     suppress: bool
     provider: str
     command: str
+    evidence: Evidence
+    standing: Standing
 
 
 class _Hit(NamedTuple):
@@ -75,32 +81,64 @@ def classify(
     The receiver's own enhanced code, where it is in the text, beats the one given: that may be our own server's.
     Never raises; what no rule knows is `undefined`.
     """
+    return answer(text, smtp_code, enhanced_code, provider, command)
+
+
+def answer(
+    text: str,
+    smtp_code: int | None = None,
+    enhanced_code: str | None = None,
+    provider: str | None = None,
+    command: str | None = None,
+    without: frozenset[str] = frozenset(),
+) -> Reply:
+    """As `classify`, but not from memory, and without the rules of some ids: so it is measured what they are worth."""
     low = _lower(text)
     found = finder()(low)
     said = extract(low, _start(low, found))
     smtp = smtp_code if smtp_code is not None else said.smtp_code
-    enhanced = said.enhanced_code or enhanced_code
     whose, asked = _told(found, provider, command, low)
-    seen = _Seen(rules(), low, said.start, said.end, smtp, enhanced or "", whose, asked)
-    first, other = _best(_candidates(seen, found), seen)
-    if first is None:
-        none = Evidence.NONE
-        return Reply(
-            "undefined", "", smtp, enhanced, False, False, "", "", None, "", None, False,
-            confidence.of(none, False, False), False, seen.name(provider), asked,
-        )  # fmt: skip
-    rule = first.rule
-    conflict = _conflict(first, seen.enhanced)
-    sure = confidence.of(first.evidence, conflict, other is not None)
-    lasting = not (enhanced or str(smtp or "")).startswith("4")
-    span = first.span
-    matched = text[span[0] : span[1]] if span else seen.enhanced or str(smtp or "")
-    field = "text" if first.evidence in TEXTS else "enhanced code" if rule.codes else "smtp code"
-    return Reply(
-        rule.reason, rule.id, smtp, enhanced, rule.permanent and lasting, rule.ours, rule.advice, matched, span,
-        field, RunnerUp(other.id, other.reason) if other else None, conflict,
-        sure, rule.suppress and lasting, seen.name(provider), asked,
+    seen = _Seen(
+        rules(), low, said.start, said.end, smtp, said.enhanced_code or enhanced_code or "", whose, asked
     )  # fmt: skip
+    candidates = _candidates(seen, found)
+    if without:
+        candidates = (c for c in candidates if c[0].id not in without)
+    first, other = _best(candidates, seen)
+    who = seen.providers[0] if seen.providers else provider or ""
+    if first is None:
+        return Reply(
+            "undefined", "", smtp, seen.enhanced or None, False, False, "", "", None, "", None, False, 0.0, False,
+            who, asked, Evidence.NONE, Standing.ALONE,
+        )  # fmt: skip
+    return _reply(first, other, seen, text, who)
+
+
+def _reply(first: _Hit, other: Rule | None, seen: _Seen, text: str, who: str) -> Reply:
+    rule, evidence, span = first
+    standing = _standing(first, other, seen.enhanced)
+    sure = confidence.of(evidence, standing)
+    lasting = sure >= SURE and not (seen.enhanced or str(seen.smtp or "")).startswith("4")
+    return Reply(
+        rule.reason,
+        rule.id,
+        seen.smtp,
+        seen.enhanced or None,
+        rule.permanent and lasting,
+        rule.ours,
+        rule.advice,
+        text[span[0] : span[1]] if span else seen.enhanced or str(seen.smtp or ""),
+        span,
+        "text" if evidence in TEXTS else "enhanced code" if rule.codes else "smtp code",
+        RunnerUp(other.id, other.reason) if other else None,
+        standing is Standing.CONTRADICTED,
+        sure,
+        rule.suppress and lasting,
+        who,
+        seen.command,
+        evidence,
+        standing,
+    )
 
 
 def _lower(text: str) -> str:
@@ -125,9 +163,6 @@ class _Seen(NamedTuple):
     enhanced: str
     providers: tuple[str, ...]
     command: str
-
-    def name(self, given: str | None) -> str:
-        return self.providers[0] if self.providers else given or ""
 
     def fits(self, rule: Rule) -> bool:
         """Whether all but the text holds."""
@@ -226,9 +261,13 @@ def _candidates(seen: _Seen, found: list[int]) -> Iterator[_Candidate]:
 def _best(candidates: Iterator[_Candidate], seen: _Seen) -> tuple[_Hit | None, Rule | None]:
     """The first that fits, and the next that would give another reason."""
     first: _Hit | None = None
+    whole = seen.start == 0 and seen.end == len(seen.text)
     for rule, evidence, number in candidates:
         if first and rule.reason == first.rule.reason:
             continue
+        if first and whole:
+            # That it is somewhere in the text is known already.
+            return first, rule
         if evidence not in TEXTS:
             span = _place(seen)
         elif evidence is Evidence.STRAY_TEXT:
@@ -248,9 +287,10 @@ def _place(seen: _Seen) -> tuple[int, int] | None:
     return (at, at + len(seen.enhanced)) if at >= 0 else None
 
 
-def _conflict(hit: _Hit, enhanced: str) -> bool:
-    """Whether the enhanced code has a plain meaning of its own, and another one."""
-    if hit.evidence not in TEXTS or not enhanced:
-        return False
-    meant = [r for r in (rules()[n] for n in _by_code().get(enhanced, ())) if not (r.provider or r.generic)]
-    return bool(meant) and all(r.reason != hit.rule.reason for r in meant)
+def _standing(hit: _Hit, other: Rule | None, enhanced: str) -> Standing:
+    """Whether the enhanced code has a plain meaning of its own, and the same; whether another rule disagrees."""
+    if hit.evidence in TEXTS and enhanced:
+        meant = {r.reason for r in (rules()[n] for n in _by_code().get(enhanced, ())) if not (r.provider or r.generic)}
+        if meant:
+            return Standing.CONFIRMED if hit.rule.reason in meant else Standing.CONTRADICTED
+    return Standing.CONTESTED if other else Standing.ALONE
