@@ -3,8 +3,8 @@
 SMTPLAB_CORPORA=../shared/corpora python benchmarks/reliability.py [--write]
 
 A family is what wrote the bounce (sendmail, exim, ...) or refused it (a provider). For each family the rules that
-decide in no other family are taken away, the rest judges its replies, and the confidence is what the same kind of evidence was
-worth in all other families. `--write` makes smtplab/data/replies_confidence.toml of it. Last line: JSON.
+decide in no other family are taken away, the rest judges its replies, and the confidence is what the same kind of
+evidence was worth in all other families. `--write` makes smtplab/data/replies_confidence.toml of it. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PRIOR = 2.0
 """Answers, half of them right, that every kind of evidence is credited with: a kind met twice is not certain."""
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.01)
 HEAD = """# How far an answer can be trusted, by what it rests on: the share of right answers, measured on replies of
-# program families that neither rules nor figures were taken from (leave one family out). confirmed: text and enhanced code say
-# the same; contested: another rule would give another reason; contradicted: the code says something else.
+# program families that neither rules nor figures were taken from (leave one family out). confirmed: text and
+# enhanced code say the same; contested: another rule would give another reason; contradicted: the code says otherwise.
 """
 
 

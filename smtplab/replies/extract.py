@@ -14,6 +14,39 @@ _ENHANCED = re.compile(r"([245]\.(?<![0-9a-z.\[@-][245]\.)[0-9]{1,3}\.[0-9]{1,3}
 _QUOTE_END = re.compile(r"'(?= |$)")
 
 
+_LINES = re.compile(r"([245][0-9]{2})-(?<![0-9a-z.@/=-][0-9]{3}-)([245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
+
+
+class Unfolded(NamedTuple):
+    """A reply of several lines as one: the codes of all but its first line are gone (RFC 5321 section 4.2.1).
+
+    `cuts`: where in this text something was left out, and how many characters.
+    """
+
+    text: str
+    cuts: tuple[tuple[int, int], ...] = ()
+
+    def original(self, at: int) -> int:
+        """The place in the original text."""
+        return at + sum(length for cut, length in self.cuts if cut <= at)
+
+
+def unfold(text: str) -> Unfolded:
+    """Make one line of "550-5.7.1 Our system 550 5.7.1 has"; a text of one line stays as it is."""
+    first = _LINES.search(text) if "-" in text else None
+    if first is None:
+        return Unfolded(text)
+    codes = re.compile(f" +{first[1]}[- ](?:{re.escape(first[2])})?" if first[2] else f" +{first[1]}[- ]")
+    kept, cuts, at, length = [], [], 0, 0
+    for again in codes.finditer(text, first.end()):
+        kept.append(text[at : again.start() + 1])
+        length += len(kept[-1])
+        at = again.end()
+        cuts.append((length, at - again.start() - 1))
+    kept.append(text[at:])
+    return Unfolded("".join(kept), tuple(cuts))
+
+
 class Said(NamedTuple):
     """Where the reply stands in a text, and its codes, as far as it has some."""
 

@@ -11,7 +11,7 @@ from smtplab import providers
 from smtplab.replies import confidence
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
 from smtplab.replies.engine import finder, locate
-from smtplab.replies.extract import extract
+from smtplab.replies.extract import Unfolded, extract, unfold
 from smtplab.replies.rules import Rule, marks, rules
 
 LONGEST = 4_000
@@ -93,7 +93,8 @@ def answer(
     without: frozenset[str] = frozenset(),
 ) -> Reply:
     """As `classify`, but not from memory, and without the rules of some ids: so it is measured what they are worth."""
-    low = _lower(text)
+    whole = unfold(_lower(text))
+    low = whole.text
     found = finder()(low)
     said = extract(low, _start(low, found))
     smtp = smtp_code if smtp_code is not None else said.smtp_code
@@ -111,7 +112,11 @@ def answer(
             "undefined", "", smtp, seen.enhanced or None, False, False, "", "", None, "", None, False, 0.0, False,
             who, asked, Evidence.NONE, Standing.ALONE,
         )  # fmt: skip
-    return _reply(first, other, seen, text, who)
+    return _reply(first._replace(span=_original(whole, first.span)), other, seen, text, who)
+
+
+def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] | None:
+    return (whole.original(span[0]), whole.original(span[1] - 1) + 1) if span and whole.cuts else span
 
 
 def _reply(first: _Hit, other: Rule | None, seen: _Seen, text: str, who: str) -> Reply:

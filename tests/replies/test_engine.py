@@ -68,6 +68,27 @@ def test_classifying_never_raises_and_explains_itself(
         assert found.runner_up.reason != found.reason
 
 
+MANY_LINES = [
+    ("550-5.7.1 [192.0.2.1] Messages with multiple 550 5.7.1 addresses in From: header", "gmail-not-rfc"),
+    ("550-5.7.1 [192.0.2.1] Messages with multiple\r\n550 5.7.1 addresses in From: header", "gmail-not-rfc"),
+    ("552-5.2.2 The mailbox 552 5.2.2 is full", "full-mailbox"),
+    ("550-User 550 unknown", "text-user"),
+]
+
+
+@pytest.mark.parametrize(("text", "rule"), MANY_LINES)
+def test_a_reply_of_several_lines_is_read_as_one(text: str, rule: str) -> None:
+    found = replies.classify(text, provider="gmail")
+    assert found.rule == rule
+    assert found.span
+    assert found.matched == text[slice(*found.span)]
+
+
+def test_what_was_cut_is_in_the_match_again() -> None:
+    found = replies.classify("550-5.1.1 <x@example.org>: User 550 5.1.1 unknown in virtual 550 5.1.1 table")
+    assert (found.rule, found.matched) == ("text-user", "User 550 5.1.1 unknown")
+
+
 @pytest.mark.parametrize("text", ["550 user unknown" * 10_000, "(" * 100_000, "listed in " * 50_000, "\x00" * 5_000])
 def test_long_texts_cost_no_more_than_their_beginning(text: str) -> None:
     assert replies.classify(text) == replies.classify(text[:4_000])
