@@ -194,18 +194,15 @@ def _plain(words: str) -> str:
 def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = False) -> dict[str, Any]:
     message, back = letter.message, letter.back
     domain = mail.domain_of(recipient.address) or ""
-    reply = replies.classify(
-        recipient.diagnostic or "",
-        recipient.smtp_code,
-        recipient.status,
-        providers.provider(domain, recipient.remote_mta or ""),
-        notice.command(_head(letter)) if alone else None,
-    )
-    if reply.reason == "undefined" and alone and (words := _plain(letter.words)):
-        # The reason may stand anywhere in a notice about one recipient.
-        wider = replies.classify(words, recipient.smtp_code, recipient.status, reply.provider or None)
-        if wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT:
-            reply, recipient = wider, replace(recipient, diagnostic=words)
+    known = (recipient.smtp_code, recipient.status, providers.provider(domain, recipient.remote_mta or ""))
+    command = notice.command(_head(letter)) if alone else None
+    reply = replies.classify(recipient.diagnostic or "", *known, command)
+    if alone and reply.evidence in replies.WEAK and (words := _plain(letter.words)):
+        # The report may say less than the notice that a person reads; of several recipients it tells nothing.
+        wider = replies.classify(words, *known)
+        if reply.reason == "undefined" and (wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT):
+            recipient = replace(recipient, diagnostic=words)
+        reply = max(reply, wider, key=lambda r: r.confidence)
     failed = recipient.kind in ("bounce", "delay")
     return _row(
         recipient.kind,

@@ -5,13 +5,14 @@
 'userunknown'
 """
 
-from smtplab.replies.confidence import reliability
+from smtplab.replies.confidence import WEAK, reliability
 from smtplab.replies.guidance import Advice, advice, correction
-from smtplab.replies.judge import Reply, RunnerUp, classify
+from smtplab.replies.judge import Reply, RunnerUp, classify, command
 from smtplab.replies.rules import Reason, Rule, fingerprint, reasons, rules
 from smtplab.replies.vocabulary import rescued_by, words
 
 __all__ = [
+    "WEAK",
     "Advice",
     "Reason",
     "Reply",
@@ -19,6 +20,7 @@ __all__ = [
     "RunnerUp",
     "advice",
     "classify",
+    "command",
     "correction",
     "fingerprint",
     "reasons",

@@ -24,13 +24,17 @@ class Evidence(StrEnum):
     TEXT = "text"
     CODE = "code"
     STRAY_TEXT = "text outside of the reply"
+    VAGUE_TEXT = "text that says little"
     GENERIC_CODE = "code that says little"
     SMTP_CODE = "reply code alone"
     NONE = "nothing"
 
 
-TEXTS = frozenset({Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT})
+TEXTS = frozenset({Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT, Evidence.VAGUE_TEXT})
 """Where the words decided, not a code."""
+
+WEAK = frozenset({Evidence.VAGUE_TEXT, Evidence.GENERIC_CODE, Evidence.SMTP_CODE, Evidence.NONE})
+"""What hardly tells a cause: another text about the same refusal may tell more."""
 
 
 @cache
@@ -43,6 +47,8 @@ class Standing(StrEnum):
     """How the other things in a reply stand to the answer."""
 
     ALONE = "alone"
+    BARE = "without a code"
+    """A text with no code at all: prose, hardly a server's reply."""
     CONFIRMED = "confirmed"
     """Text and enhanced code say the same."""
     CONTESTED = "contested"

@@ -36,7 +36,7 @@ def unfold(text: str) -> Unfolded:
     first = _LINES.search(text) if "-" in text else None
     if first is None:
         return Unfolded(text)
-    codes = re.compile(f" +{first[1]}[- ](?:{re.escape(first[2])})?" if first[2] else f" +{first[1]}[- ]")
+    codes = re.compile(f" {{1,3}}{first[1]}[- ](?:{re.escape(first[2])})?" if first[2] else f" {{1,3}}{first[1]}[- ]")
     kept, cuts, at, length = [], [], 0, 0
     for again in codes.finditer(text, first.end()):
         kept.append(text[at : again.start() + 1])
@@ -66,4 +66,6 @@ def extract(text: str, start: int = 0) -> Said:
     enhanced = codes[2] if codes else None
     if enhanced is None and (loose := _ENHANCED.search(text, start, end)):
         enhanced = loose[1]
+    if enhanced is None and start and (before := _ENHANCED.search(text, 0, start)):
+        enhanced = before[1]
     return Said(start, end, int(codes[1]) if codes else None, enhanced)

@@ -12,7 +12,7 @@ from smtplab.replies import confidence
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
 from smtplab.replies.engine import finder, locate
 from smtplab.replies.extract import Unfolded, extract, unfold
-from smtplab.replies.rules import Rule, marks, rules
+from smtplab.replies.rules import Mark, Rule, marks, rules
 
 LONGEST = 4_000
 """Characters that are looked at; what follows is the returned message."""
@@ -119,9 +119,23 @@ def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] 
     return (whole.original(span[0]), whole.original(span[1] - 1) + 1) if span and whole.cuts else span
 
 
+def command(text: str) -> str | None:
+    """Which command a longer text, such as the notice of a bounce, says was refused: connect, helo, mail, rcpt or data.
+
+    None where it names none, or several.
+    """
+    low = _lower(text)
+    named = {_mark(n).says for n in finder()(low) if n >= len(rules()) and _mark(n).kind == "command"}
+    return named.pop() if len(named) == 1 else None
+
+
+def _mark(number: int) -> Mark:
+    return marks()[number - len(rules())]
+
+
 def _reply(first: _Hit, other: Rule | None, seen: _Seen, text: str, who: str) -> Reply:
     rule, evidence, span = first
-    standing = _standing(first, other, seen.enhanced)
+    standing = _standing(first, other, seen)
     sure = confidence.of(evidence, standing)
     lasting = sure >= SURE and not (seen.enhanced or str(seen.smtp or "")).startswith("4")
     return Reply(
@@ -185,7 +199,7 @@ def _told(found: list[int], provider: str | None, command: str | None, text: str
     for number in reversed(found):
         if number < first:
             break
-        mark = marks()[number - first]
+        mark = _mark(number)
         if mark.kind == "provider":
             whose.append(mark.says)
         elif mark.kind == "command" and not command:
@@ -200,7 +214,7 @@ def _start(text: str, found: list[int]) -> int:
         if number < _first_prefix():
             break
         if place := locate(number, text, 0, len(text)):
-            ends.append(place[1] - int(marks()[number - len(rules())].says))
+            ends.append(place[1] - int(_mark(number).says))
     return min(ends, default=0)
 
 
@@ -256,9 +270,10 @@ def _candidates(seen: _Seen, found: list[int]) -> Iterator[_Candidate]:
     coded = [(seen.rules[n], n) for n in _by_code().get(seen.enhanced, ()) if seen.fits(seen.rules[n])]
     yield from ((r, Evidence.PROVIDER_CODE, n) for r, n in coded if r.provider)
     yield from ((r, Evidence.CODE, n) for r, n in coded if r.early)
-    yield from general
+    yield from (c for c in general if not c[0].generic)
     yield from ((r, Evidence.CODE, n) for r, n in coded if not (r.provider or r.early or r.generic))
-    yield from ((r, Evidence.STRAY_TEXT, n) for r, _, n in (*own, *general))
+    yield from ((r, Evidence.STRAY_TEXT, n) for r, _, n in (*own, *general) if not r.generic)
+    yield from ((r, Evidence.VAGUE_TEXT, n) for r, _, n in general if r.generic)
     yield from ((r, Evidence.GENERIC_CODE, n) for r, n in coded if r.generic)
     yield from ((seen.rules[n], Evidence.SMTP_CODE, n) for n in _by_smtp() if seen.fits(seen.rules[n]))
 
@@ -292,10 +307,13 @@ def _place(seen: _Seen) -> tuple[int, int] | None:
     return (at, at + len(seen.enhanced)) if at >= 0 else None
 
 
-def _standing(hit: _Hit, other: Rule | None, enhanced: str) -> Standing:
+def _standing(hit: _Hit, other: Rule | None, seen: _Seen) -> Standing:
     """Whether the enhanced code has a plain meaning of its own, and the same; whether another rule disagrees."""
-    if hit.evidence in TEXTS and enhanced:
-        meant = {r.reason for r in (rules()[n] for n in _by_code().get(enhanced, ())) if not (r.provider or r.generic)}
+    if hit.evidence in TEXTS and seen.enhanced:
+        coded = (rules()[n] for n in _by_code().get(seen.enhanced, ()))
+        meant = {r.reason for r in coded if not (r.provider or r.generic)}
         if meant:
             return Standing.CONFIRMED if hit.rule.reason in meant else Standing.CONTRADICTED
+    if not seen.enhanced and seen.smtp is None:
+        return Standing.BARE
     return Standing.CONTESTED if other else Standing.ALONE

@@ -46,7 +46,7 @@ class Rule:
 
     `provider`: whose reply. `text`: an RE2 pattern over the reply in lower case. `codes`: enhanced codes ("" is none),
     x for 4 or 5. `smtp`: reply codes. `command`: what was answered. `unique`: nobody else says so, whoever the
-    provider is. `early`: a code so plain that it is believed before any text. `generic`: a code that says little.
+    provider is. `early`: a code so plain that it is believed before any text. `generic`: it says little.
     """
 
     id: str

@@ -52,6 +52,43 @@ def test_gmail_is_rescued_by_one_of_two_and_microsoft_only_by_both() -> None:
     assert replies.rescued_by() == {"gmail-5.7.26": "any", "microsoft-5.7.515": "all"}
 
 
+NOTICES = [
+    ("<x@example.org>: host mx[192.0.2.1] said: 550 no (in reply to end of DATA command)", "data"),
+    ("192.0.2.1 does not like recipient. Remote host said: 550 no", "rcpt"),
+    ("Connected to 192.0.2.1 but my name was rejected.", "helo"),
+    ("in reply to MAIL FROM command; another (in reply to RCPT TO command)", None),
+    ("nothing of the kind", None),
+]
+
+
+@pytest.mark.parametrize(("notice", "command"), NOTICES)
+def test_a_notice_tells_the_command_that_was_refused_if_it_is_one(notice: str, command: str | None) -> None:
+    assert replies.command(notice) == command
+
+
+def test_the_command_decides_between_an_unknown_user_and_a_filter() -> None:
+    text = "550 Unknown user x@example.org"
+    assert replies.classify(text, command="rcpt").reason == "userunknown"
+    assert replies.classify(text, command="data").reason == "filtered"
+
+
+def test_text_and_code_that_disagree_are_a_conflict_and_those_that_agree_are_sure() -> None:
+    torn = replies.classify("552 5.1.1 sorry, that mailbox is over quota")
+    assert (torn.reason, torn.conflict, torn.runner_up.reason if torn.runner_up else "") == (
+        "mailboxfull", True, "userunknown",
+    )  # fmt: skip
+    agreed = replies.classify("550 5.1.1 User unknown")
+    assert not agreed.conflict
+    assert agreed.confidence > 0.95 > torn.confidence
+    assert (agreed.permanent, agreed.suppress) == (True, True)
+
+
+def test_a_provider_is_known_by_the_host_that_spoke_or_by_its_words() -> None:
+    assert replies.classify("host gmail-smtp-in.l.google.com[192.0.2.1] said: 550 5.7.27 no").rule == "gmail-5.7.27"
+    assert replies.classify("550 5.7.27 no x1 - gsmtp").provider == "gmail"
+    assert replies.classify("550 5.7.27 no").rule == "iana-x.7.27"
+
+
 def test_an_address_is_no_enhanced_code() -> None:
     assert replies.classify("lost connection with mx[2.1.1.1]").enhanced_code is None
 
