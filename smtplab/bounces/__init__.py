@@ -1,13 +1,23 @@
 """What came back, and why? Bounces (RFC 3464), complaints (RFC 5965), auto-replies (RFC 3834), delay notices."""
 
 from smtplab.bounces.check import check, sightings
-from smtplab.bounces.figures import by_reason_and_provider, matrix, over_time
+from smtplab.bounces.figures import (
+    by_reason_and_provider,
+    flow,
+    matrix,
+    over_time,
+    price_of_stopping,
+    rate,
+    reasons_over_time,
+    reliability,
+    unknown_users_over_time,
+)
 from smtplab.bounces.groups import asynchronous, bursts, full, matches_by_way, rates
 from smtplab.bounces.imap import fetch
 from smtplab.bounces.joined import Joined, join
 from smtplab.bounces.matching import corrected, matched
 from smtplab.bounces.outcomes import outcomes
-from smtplab.bounces.overview import kinds, replies, unseen
+from smtplab.bounces.overview import actions, kinds, replies, unseen
 from smtplab.bounces.policies import Policy, policy
 from smtplab.bounces.read import KINDS, BounceEvidence, read, read_paths
 from smtplab.bounces.sort import Sorted, sort
@@ -22,6 +32,7 @@ __all__ = [
     "Judged",
     "Policy",
     "Sorted",
+    "actions",
     "asynchronous",
     "avoided",
     "bursts",
@@ -29,6 +40,7 @@ __all__ = [
     "check",
     "corrected",
     "fetch",
+    "flow",
     "full",
     "hand_over",
     "join",
@@ -40,12 +52,17 @@ __all__ = [
     "outcomes",
     "over_time",
     "policy",
+    "price_of_stopping",
+    "rate",
     "rates",
     "read",
     "read_paths",
+    "reasons_over_time",
+    "reliability",
     "replies",
     "sightings",
     "sort",
     "suppress",
+    "unknown_users_over_time",
     "unseen",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from smtplab import mail, providers
 from smtplab.bounces.read import KINDS, BounceEvidence
+from smtplab.bounces.suppression import Action
 
 _LONGEST = 110
 
@@ -21,8 +24,11 @@ def kinds(evidence: BounceEvidence) -> pd.DataFrame:
 
 
 def replies(evidence: BounceEvidence, most: int = 15) -> pd.DataFrame:
-    """The replies behind the failures: provider, enhanced_code, reason, permanent, recipients, example."""
-    columns = ["provider", "enhanced_code", "reason", "permanent", "recipients", "example"]
+    """The replies behind the failures: provider, enhanced_code, reason, permanent, confidence, recipients, example.
+
+    `confidence` is that of the least sure of them.
+    """
+    columns = ["provider", "enhanced_code", "reason", "permanent", "confidence", "recipients", "example"]
     failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
     if failed.empty:
         return pd.DataFrame(columns=columns)
@@ -32,7 +38,9 @@ def replies(evidence: BounceEvidence, most: int = 15) -> pd.DataFrame:
     grouped = failed.assign(provider=names).groupby(
         ["provider", "enhanced_code", "reason", "permanent"], dropna=False, as_index=False
     )
-    counted = grouped.agg(recipients=("file", "size"), example=("diagnostic", "first"))
+    counted = grouped.agg(
+        confidence=("confidence", "min"), recipients=("file", "size"), example=("diagnostic", "first")
+    )
     counted["example"] = counted["example"].fillna("").str.slice(0, _LONGEST)
     order = ["recipients", "provider", "enhanced_code", "reason"]
     shown = counted.sort_values(order, ascending=[False, True, True, True], kind="stable").head(most)
@@ -46,3 +54,26 @@ def unseen(outcomes: pd.DataFrame) -> pd.DataFrame:
         recipients=("recipient", "nunique"), first=("time", "min"), last=("last_time", "max")
     )
     return counted.sort_values(["recipients", *keys], ascending=[False] + [True] * len(keys), ignore_index=True)
+
+
+def actions(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """What to do about whom, of what `suppress` gives: action, rule, reason, recipients, failures, first, last, provider.
+
+    `first` and `last` are the dates from which to stop; `provider` is the one with most of these recipients.
+    """
+    grouped = verdicts.groupby(["action", "rule", "reason"], dropna=False, as_index=False)
+    made = grouped.agg(
+        recipients=("recipient", "size"),
+        failures=("failures", "sum"),
+        first=("since", "min"),
+        last=("since", "max"),
+        provider=("provider", _most),
+    )
+    order = made["action"].map({str(a): n for n, a in enumerate(Action)})
+    made = made.assign(order=order).sort_values(["order", "recipients"], ascending=[True, False], kind="stable")
+    return made.drop(columns="order").reset_index(drop=True)
+
+
+def _most(names: pd.Series[Any]) -> str | None:
+    counts = names.dropna().value_counts()
+    return min(counts.index, key=lambda n: (-int(counts[n]), str(n))) if len(counts) else None

@@ -10,6 +10,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import pandas as pd
+
 from smtplab import replies
 from smtplab.case import Case
 
@@ -71,6 +73,17 @@ class Policy:
     def kept(self, reason: object, reply_rule: object = None) -> str | None:
         """What of ours a failure speaks of, setup or message; None where it speaks of the recipient."""
         return self.keep.get(str(reason)) or ("setup" if reply_rule in self.ours else None)
+
+    def frame(self) -> pd.DataFrame:
+        """The rules for people: rule, meaning, times, within_days, expires_days (0: ever), reasons."""
+        rows = [
+            (
+                r.name, r.meaning, r.times, r.within.days if r.within else 0, r.expires.days if r.expires else 0,
+                ", ".join(map(replies.words, r.reasons)),
+            )
+            for r in self.rules
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["rule", "meaning", "times", "within_days", "expires_days", "reasons"])
 
     @property
     def complaint(self) -> Rule:

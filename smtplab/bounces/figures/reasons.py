@@ -10,9 +10,12 @@ from smtplab.bounces.read import KINDS, BounceEvidence
 
 _MOST_PROVIDERS = 6
 _MOST_REASONS = 12
+_MOST_SERIES = 5
+_LONG, _MOST_BARS = 28, 120
+"""Days from which weeks are drawn, and the most bars of a series."""
 _ROLES = {
     "bounce": "lost", "delay": "late", "complaint": "critical", "auto-reply": "pending", "success": "accepted",
-    "none": "unknown",
+    "disposition": "info", "none": "unknown",
 }  # fmt: skip
 
 
@@ -97,3 +100,39 @@ def over_time(evidence: BounceEvidence) -> go.Figure:
     title = f"Most came back on {theme.day(peak.idxmax())}: {int(peak.max()):,} messages"
     alt = f"{title}. From {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}: " + ", ".join(said)
     return theme.finish(figure, title=title, alt=alt, y="messages a day", source="bounces")
+
+
+def reasons_over_time(outcomes: pd.DataFrame) -> go.Figure:
+    """Lost recipients a week, by reason; the table outcomes of logs, events and bounces."""
+    lost = outcomes[outcomes["outcome"].eq("lost")].dropna(subset=["last_time"])
+    if lost.empty:
+        return theme.missing("No loss is known", "The case holds no lost recipient, or no log, event or bounce.")
+    reasons = _top(lost["reason"].fillna("undefined").astype(object), _MOST_SERIES)
+    days = lost["last_time"].dt.floor("D")
+    weekly = (days.max() - days.min()).days > _LONG
+    # Weeks begin on Monday.
+    begin = days - pd.to_timedelta(days.dt.day_of_week, unit="D") if weekly else days
+    every = pd.date_range(begin.min(), begin.max(), freq="7D" if weekly else "D")
+    counts = pd.crosstab(begin, reasons).reindex(every, fill_value=0)
+    if len(every) > _MOST_BARS:
+        counts = counts.resample(f"{7 * -(-len(every) // _MOST_BARS)}D").sum()
+    order = sorted(counts, key=lambda r: (r == "others", -int(counts[r].sum()), str(r)))
+    figure = go.Figure()
+    for number, reason in enumerate(order):
+        figure.add_bar(
+            name=replies.words(reason),
+            x=[f"{d:%Y-%m-%d}" for d in counts.index],
+            y=[int(n) for n in counts[reason]],
+            marker_color=theme.series(number) if reason != "others" else theme.colour("unknown"),
+            hovertemplate="%{x}: %{y:,}",
+        )
+    figure.update_layout(barmode="stack", bargap=0.12)
+    total = counts.sum(axis=1)
+    worst = total.idxmax()
+    most = counts.loc[worst].idxmax()
+    when = f"the week from {theme.day(worst)}" if weekly else theme.day(worst)
+    title = f"Most was lost in {when}" if weekly else f"Most was lost on {when}"
+    title += f": {int(total.max()):,} recipients, {int(counts.loc[worst, most]):,} of them for: {replies.words(most)}"
+    alt = "; ".join(f"{replies.words(r)}: {int(counts[r].sum()):,}" for r in order)
+    unit = "recipients a week" if weekly else "recipients a day"
+    return theme.finish(figure, title=title, alt=f"{title}. {alt}", y=unit, source="logs, events, bounces", height=430)
