@@ -57,9 +57,9 @@ def unseen(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def actions(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """What to do about whom, of what `suppress` gives: action, rule, reason, recipients, failures, first, last, provider.
+    """What to do about whom, a row an action, rule and reason of what `suppress` gives.
 
-    `first` and `last` are the dates from which to stop; `provider` is the one with most of these recipients.
+    Columns: action, rule, reason, recipients, failures, first, last, provider. `first` and `last` are the dates from which to stop; `provider` is the one with most of these recipients.
     """
     grouped = verdicts.groupby(["action", "rule", "reason"], dropna=False, as_index=False)
     made = grouped.agg(
