@@ -125,6 +125,7 @@ def _stops(joined: Joined, where: str) -> Iterator[Finding]:
             tuple(f"{row.messages:,} messages of {row.mailing}" for row in spared.head(10).itertuples()),
             messages=int(spared["messages"].sum()),
             lost=int(spared["lost"].sum()),
+            unwanted=int(spared["unwanted"].sum()),
             accepted=int(spared["accepted"].sum()),
             mailings=[f"{row.mailing} ({row.messages:,})" for row in spared.head(5).itertuples()],
         )

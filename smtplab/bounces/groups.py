@@ -145,8 +145,8 @@ def _filled(name: str, part: pd.DataFrame) -> dict[str, Any]:
         "mailboxes": each.nunique(),
         "messages": len(part),
         "repeated": int((each.value_counts() > 1).sum()),
-        "first": part["last_time"].min(),
-        "last": part["last_time"].max(),
+        "first": part["last_time"].min().floor("D"),
+        "last": part["last_time"].max().floor("D"),
         "peak": days.idxmax(),
         "on_peak": int(days.max()),
     }

@@ -59,16 +59,17 @@ def unseen(outcomes: pd.DataFrame) -> pd.DataFrame:
 def actions(verdicts: pd.DataFrame) -> pd.DataFrame:
     """What to do about whom, a row an action, rule and reason of what `suppress` gives.
 
-    Columns: action, rule, reason, recipients, failures, first, last, provider. `first` and `last` are the dates from which to stop; `provider` is the one with most of these recipients.
+    Columns: action, rule, reason, recipients, first, last, provider. `first` and `last` are the days from which to
+    stop; `provider` is the one with most of these recipients.
     """
     grouped = verdicts.groupby(["action", "rule", "reason"], dropna=False, as_index=False)
     made = grouped.agg(
         recipients=("recipient", "size"),
-        failures=("failures", "sum"),
         first=("since", "min"),
         last=("since", "max"),
         provider=("provider", _most),
     )
+    made = made.assign(first=made["first"].dt.floor("D"), last=made["last"].dt.floor("D"))
     order = made["action"].map({str(a): n for n, a in enumerate(Action)})
     made = made.assign(order=order).sort_values(["order", "recipients"], ascending=[True, False], kind="stable")
     return made.drop(columns="order").reset_index(drop=True)

@@ -75,15 +75,19 @@ class Policy:
         return self.keep.get(str(reason)) or ("setup" if reply_rule in self.ours else None)
 
     def frame(self) -> pd.DataFrame:
-        """The rules for people: rule, meaning, times, within_days, expires_days (0: ever), reasons."""
+        """The rules for people: rule, meaning, times, within, stops_for, reasons."""
         rows = [
             (
-                r.name, r.meaning, r.times, r.within.days if r.within else 0, r.expires.days if r.expires else 0,
+                r.name,
+                r.meaning,
+                r.times,
+                f"{r.within.days} days" if r.within else "any time",
+                f"{r.expires.days} days" if r.expires else "good",
                 ", ".join(map(replies.words, r.reasons)),
             )
             for r in self.rules
-        ]  # fmt: skip
-        return pd.DataFrame(rows, columns=["rule", "meaning", "times", "within_days", "expires_days", "reasons"])
+        ]
+        return pd.DataFrame(rows, columns=["rule", "meaning", "times", "within", "stops_for", "reasons"])
 
     @property
     def complaint(self) -> Rule:

@@ -117,24 +117,24 @@ def avoided(
 ) -> pd.DataFrame:
     """What the policy would have spared, a row a campaign or stream: the mail sent to recipients already stopped.
 
-    Columns: mailing, recipients, messages, attempts, lost, accepted. `accepted` is the price: mail that arrived and
-    would not have been sent.
+    Columns: mailing, recipients, messages, attempts, and of the messages: lost (again), unwanted (accepted, for one
+    who had complained) and accepted, the price of stopping: mail that arrived and would not have been sent.
     """
     spared = []
     for recipient, history in _histories(evidence, outcomes, policy, complaints):
-        for event in _play(history, policy)[1]:
+        for event, rule in _play(history, policy)[1]:
             mailing = event["campaign"] or event["stream"] or "no name known"
-            spared.append((mailing, recipient, event["attempts"], not event["ok"], event["ok"]))
-    frame = pd.DataFrame(spared, columns=["mailing", "recipient", "attempts", "lost", "accepted"])
-    made = frame.groupby("mailing", as_index=False).agg(
-        recipients=("recipient", "nunique"),
-        messages=("recipient", "size"),
-        attempts=("attempts", "sum"),
-        lost=("lost", "sum"),
-        accepted=("accepted", "sum"),
+            unwanted = event["ok"] and rule == COMPLAINT
+            fine = event["ok"] and rule != COMPLAINT
+            spared.append((mailing, recipient, event["attempts"], not event["ok"], unwanted, fine))
+    frame = pd.DataFrame(spared, columns=["mailing", "recipient", "attempts", "lost", "unwanted", "accepted"])
+    numbers = ["attempts", "lost", "unwanted", "accepted"]
+    grouped = frame.groupby("mailing", as_index=False)
+    made = grouped.agg(
+        recipients=("recipient", "nunique"), messages=("recipient", "size"), **{n: (n, "sum") for n in numbers}
     )
-    numbers = dict.fromkeys(("recipients", "messages", "attempts", "lost", "accepted"), "int64")
-    return made.astype(numbers).sort_values(["messages", "mailing"], ascending=[False, True], ignore_index=True)
+    made = made.astype(dict.fromkeys(("recipients", "messages", *numbers), "int64"))
+    return made.sort_values(["messages", "mailing"], ascending=[False, True], ignore_index=True)
 
 
 def hand_over(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -142,14 +142,14 @@ def hand_over(verdicts: pd.DataFrame) -> pd.DataFrame:
     return verdicts.loc[verdicts["action"] == Action.SUPPRESS, HANDED_OVER].reset_index(drop=True)
 
 
-def _play(history: list[dict[str, Any]], policy: Policy) -> tuple[_State, list[dict[str, Any]]]:
-    """The state of a recipient in the end, and the messages that would not have been sent."""
+def _play(history: list[dict[str, Any]], policy: Policy) -> tuple[_State, list[tuple[dict[str, Any], str]]]:
+    """The state of a recipient in the end, and the messages that would not have been sent, each with the rule."""
     state, spared = _State(), []
     for event in history:
         if state.until is not None and event["time"] >= state.until:
             state = _State(event=state.event, failures=state.failures)
         if state.holds(event["time"]) and event["reason"] != "feedback":
-            spared.append(event)
+            spared.append((event, state.rule.name if state.rule else ""))
         elif event["ok"]:
             state.counted.clear()
         elif event["reason"] == "feedback":

@@ -44,7 +44,7 @@ def test_a_share_says_how_it_stands_to_the_limit() -> None:
     by = bounces.rates(known, "provider")
     for limit, words in ((0.05, "surely above"), (0.1, "perhaps above"), (0.2, "below")):
         assert title(bounces.rate(by, "gone", limit)) == (
-            f"Recipients that do not exist: Gmail 10.00% (100 of 1,000), the most; {words} the limit of {limit:.1%}"
+            f"Recipients that do not exist: most for Gmail, 10.00% (100 of 1,000); {words} the limit of {limit:.1%}"
         )
     assert "1 others have none" in bounces.rate(by, "gone").layout.meta["alt"]
     assert title(bounces.rate(by, "complaints", 0.003)) == "Nobody complains"
@@ -76,7 +76,7 @@ def test_reasons_are_stacked_by_week_in_a_long_time() -> None:
 def test_the_price_of_stopping_is_told() -> None:
     known = table(sent(2, 0, "userunknown"), sent(2, 3, "userunknown"), sent(1, 4))
     figure = bounces.price_of_stopping(bounces.avoided(NONE, known, policy()))
-    assert title(figure) == "A stop would have spared 3 messages: 2 lost again, 1 accepted"
+    assert title(figure) == "A stop would have spared 2 messages that did harm, and cost 1 that arrived"
 
 
 def test_confidence_is_set_against_what_was_measured() -> None:

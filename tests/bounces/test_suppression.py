@@ -122,7 +122,15 @@ def test_a_stop_that_has_run_out_counts_anew() -> None:
 def test_what_would_not_have_been_sent_is_told_with_its_price() -> None:
     sent = outcomes(GONE, (1, *GONE[1:]), (2, *GONE[1:]), (3, "accepted", ""))
     (row,) = bounces.avoided(NONE, sent, policy()).to_dict("records")
-    assert row == {"mailing": "autumn", "recipients": 1, "messages": 3, "attempts": 6, "lost": 2, "accepted": 1}
+    assert row == {
+        "mailing": "autumn",
+        "recipients": 1,
+        "messages": 3,
+        "attempts": 6,
+        "lost": 2,
+        "unwanted": 0,
+        "accepted": 1,
+    }
     assert bounces.avoided(NONE, outcomes(GONE), policy()).empty
 
 
@@ -143,7 +151,8 @@ def test_complaints_of_provider_events_count_too_and_the_first_gives_the_date() 
     assert made[["action", "rule", "since"]].to_numpy().tolist() == [
         ["suppress", "complaint", START + timedelta(days=2)]
     ]
-    assert bounces.avoided(NONE, outcomes((9, "accepted", "")), policy(), told)["accepted"].tolist() == [1]
+    spared = bounces.avoided(NONE, outcomes((9, "accepted", "")), policy(), told)
+    assert spared[["unwanted", "accepted"]].to_numpy().tolist() == [[1, 0]]
 
 
 def test_without_logs_the_bounces_alone_decide_and_a_second_report_counts_once(tmp_path: Path) -> None:

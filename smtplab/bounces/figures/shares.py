@@ -13,7 +13,7 @@ What = Literal["lost", "gone", "complaints"]
 _WORDS = {
     "lost": "lost recipients",
     "gone": "recipients that do not exist",
-    "complaints": "complaints, of what was accepted",
+    "complaints": "complaints per accepted message",
 }
 _NONE = {"lost": "Nothing is lost", "gone": "Every recipient exists", "complaints": "Nobody complains"}
 _MOST = 12
@@ -70,8 +70,8 @@ def rate(rates: pd.DataFrame, what: What, limit: float | None = None) -> go.Figu
     alt = "; ".join(f"{n}: {s:.2%} ({lo:.2%} to {hi:.2%}; {int(k):,} of {int(t):,})" for n, s, lo, hi, k, t in told)
     first = top.iloc[0]
     words = _WORDS[what]
-    title = f"{words[0].upper()}{words[1:]}: {names[0]} {share[0]:.2%} ({int(first[what]):,} of {int(first[total]):,})"
-    title += f", the most{_beside(low[0], high[0], limit)}"
+    title = f"{words[0].upper()}{words[1:]}: most for {names[0]}, {share[0]:.2%} "
+    title += f"({int(first[what]):,} of {int(first[total]):,}){_beside(low[0], high[0], limit)}"
     finished = theme.finish(
         figure, title=title if first[what] else _NONE[what], alt=alt + none, x=f"{words}, 95 % interval",
         source="logs, events, bounces", height=180 + 30 * len(top),

@@ -12,7 +12,7 @@ _MOST = 6
 
 
 def price_of_stopping(avoided: pd.DataFrame) -> go.Figure:
-    """Messages that a stop would have spared, by mailing: those lost again, and those accepted; as from `avoided`."""
+    """Messages that a stop would have spared, a mailing: lost again, unwanted, accepted; as from `avoided`."""
     if avoided.empty:
         return theme.missing(
             "No stop would have changed anything",
@@ -22,7 +22,8 @@ def price_of_stopping(avoided: pd.DataFrame) -> go.Figure:
     names = list(rows["mailing"])
     figure = go.Figure()
     for column, name, role, shape in (
-        ("lost", "lost again", "lost", ""), ("accepted", "accepted", "accepted", "/"),
+        ("lost", "lost again", "lost", ""), ("unwanted", "to who had complained", "critical", "x"),
+        ("accepted", "accepted", "accepted", "/"),
     ):  # fmt: skip
         figure.add_bar(
             name=name,
@@ -34,9 +35,12 @@ def price_of_stopping(avoided: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}: %{x:,} " + name + "<extra></extra>",
         )
     figure.update_layout(barmode="stack", yaxis={"autorange": "reversed", "type": "category"})
-    lost, fine = int(avoided["lost"].sum()), int(avoided["accepted"].sum())
-    title = f"A stop would have spared {lost + fine:,} messages: {lost:,} lost again, {fine:,} accepted"
-    alt = "; ".join(f"{r.mailing}: {r.lost:,} lost again, {r.accepted:,} accepted" for r in rows.itertuples())
+    harm, fine = int((avoided["lost"] + avoided["unwanted"]).sum()), int(avoided["accepted"].sum())
+    title = f"A stop would have spared {harm:,} messages that did harm, and cost {fine:,} that arrived"
+    alt = "; ".join(
+        f"{r.mailing}: {r.lost:,} lost again, {r.unwanted:,} to who had complained, {r.accepted:,} accepted"
+        for r in rows.itertuples()
+    )
     height = 170 + 34 * len(rows)
     return theme.finish(figure, title=title, alt=alt, x="messages after the stop", source="logs, events", height=height)
 
