@@ -150,8 +150,10 @@ def _show(made: Diagnosis, told: dict[str, Any], findings: Findings) -> None:
     if versions := (told["tls"] or {}).get("versions"):
         words = {True: "yes", False: "no", None: "unknown"}
         print("TLS versions: " + ", ".join(f"{v} {words[accepted]}" for v, accepted in versions.items()))
-        print("TLS groups: " + (", ".join(told["tls"]["groups"]["names"]) or "unknown"))
+        groups = told["tls"]["groups"]
+        more = "" if groups["complete"] else f" (and perhaps more: {one_line(groups['why'])})"
+        print(f"TLS groups: {', '.join(groups['names']) or 'unknown'}{more}")
     for probe in made.probes:
         print(f"{probe.what} {probe.variant}: {one_line(probe.verdict)}")
     tell_findings(findings)
-    print(f"Connections used: {told['connections_used']}")
+    print(f"\nConnections used: {told['connections_used']}")

@@ -12,11 +12,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from smtplab.lab.processes import Processes, greets, run, until
+from smtplab.lab.processes import Processes, greets, program, run, until
 from smtplab.net import Network, NetworkSettings
 from smtplab.net.session import Errand
 from smtplab.servers import Endpoint, as_dict, diagnose_all, side_by_side
-from smtplab.servers.configuration import _settings
+from smtplab.servers.allowed import allowances
+from smtplab.servers.configuration import Configuration, _settings
 from smtplab.tape import Recorder, Tape
 from tests.authentication.dnsserver import serve
 from tests.net.certs import AT, DAY, Authority
@@ -105,6 +106,7 @@ first_valid_uid = 1
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%n {root}/users
+  default_fields = allow_nets=127.0.0.0/8,2001:db8::/64,local
 }}
 userdb {{
   driver = static
@@ -134,6 +136,7 @@ tls_advertise_hosts = *
 tls_certificate = {root}/chain.pem
 tls_privatekey = {root}/key.pem
 domainlist local_domains = exim.lab.example
+hostlist relay_from_hosts = 192.0.2.3 : ::::1 : 198.51.100.0/24
 acl_smtp_rcpt = acl_rcpt
 acl_smtp_data = accept
 host_lookup =
@@ -237,6 +240,26 @@ def command(root: Path, *words: str) -> dict[str, object]:
     return {"status": done.returncode, "said": done.stderr, "told": told}
 
 
+def allowed(root: Path, exim: bool) -> dict[str, list[str]]:
+    """Who may hand in mail, read from what the programs print of themselves."""
+    folder = root / "printed"
+    folder.mkdir()
+    commands: dict[str, tuple[str, list[str | Path]]] = {
+        "careless.postconf": ("postfix", [program("postconf"), "-c", root / "postfix" / "careless", "-n"]),
+        "careful.postconf": ("postfix", [program("postconf"), "-c", root / "postfix" / "careful", "-n"]),
+        "boxes.doveconf": ("dovecot", [program("doveconf"), "-c", root / "dovecot.conf", "-n"]),
+    }
+    if exim:
+        commands["exim.eximconf"] = ("exim", [root / "exim.sh", "-C", root / "exim.conf", "-bP", "config"])
+    made = {}
+    for name, (kind, command) in commands.items():
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        (folder / name).write_text(done.stdout)
+        config = Configuration(name.partition(".")[0], kind, name, _settings(folder / name))
+        made[config.host] = [f"{a.text}{'+' * a.sign_in}{'?' * bool(a.elsewhere)}" for a in allowances([config])]
+    return made
+
+
 def observe(root: Path, exim: bool) -> dict[str, object]:
     seen: dict[str, object] = {}
 
@@ -282,6 +305,7 @@ def observe(root: Path, exim: bool) -> dict[str, object]:
     ask("wrong mode", [at("careful", 465, "never"), at("careful", 25, "implicit"), at("boxes", 993, "never")])
     ask("wrong port", [at("careful", 26, protocol="smtp"), at("nobody", 25)])
     seen["side by side"] = demonstrate(root)
+    seen["allowed"] = allowed(root, exim)
     if exim:
         told = subprocess.run(
             [root / "exim.sh", "-C", root / "exim.conf", "-bP"], capture_output=True, text=True, timeout=30, check=True

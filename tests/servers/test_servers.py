@@ -294,3 +294,18 @@ ANCHORS: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("row", ANCHORS)
 def test_every_row_of_the_anchors_is_answered(seen: dict[str, Any], row: str) -> None:
     assert ANCHORS[row](seen)
+
+
+PRINTED = {
+    "careless": ["127.0.0.0/8"],
+    "careful": ["any address+"],
+    "boxes": ["127.0.0.0/8+", "2001:db8::/64+"],
+    "exim": ["192.0.2.3", "::1", "198.51.100.0/24"],
+}
+
+
+@pytest.mark.parametrize("host", PRINTED)
+def test_who_may_hand_in_is_read_from_what_the_programs_print(seen: dict[str, Any], host: str) -> None:
+    if host == "exim" and not EXIM:
+        pytest.skip("set SMTPLAB_EXIM to an unpacked exim4")
+    assert seen["allowed"][host] == PRINTED[host]
