@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from smtplab.casefile import domain_name
+from smtplab.errors import SmtplabError
 from smtplab.findings import Finding, Findings
 from smtplab.net import Network
 from smtplab.net.dns import State, addresses
@@ -63,7 +65,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str, starttls: str = "auto") -> Endpoint:
-        """From HOST[:PORT[:PROTOCOL]]; an IPv6 address stands in brackets."""
+        """From HOST[:PORT[:PROTOCOL]]; an IPv6 address stands in brackets, a name may be written in any letters."""
         if text.startswith("["):
             host, _, rest = text[1:].partition("]")
             rest = rest.removeprefix(":")
@@ -72,6 +74,12 @@ class Endpoint:
         port, _, protocol = rest.partition(":")
         if port and not (port.isascii() and port.isdigit()):
             raise ValueError(f"{text!r}: {port!r} is no port")
+        if not host.isascii():
+            try:
+                # What DNS, TLS and certificates know is the name in A-labels (RFC 5890).
+                host = domain_name(host)
+            except SmtplabError as e:
+                raise ValueError(str(e)) from e
         return cls(host.lower().rstrip("."), int(port or 25), protocol.lower(), starttls)
 
 

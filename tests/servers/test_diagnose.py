@@ -269,6 +269,7 @@ ENDPOINTS = [
     ("[2001:db8::1]:993", ("2001:db8::1", 993, 993)),
     ("[2001:db8::1]", ("2001:db8::1", 25, 25)),
     ("mx.example:4190", ("mx.example", 4190, 4190)),
+    ("MÜNCHEN.example:587", ("xn--mnchen-3ya.example", 587, 25)),
 ]
 
 
@@ -278,7 +279,7 @@ def test_an_endpoint_is_read(text: str, expected: tuple[str, int, int]) -> None:
     assert (made.host, made.port, made.like) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":25", "mx:0", "mx:x", "mx:99999", "mx:25:http"])
+@pytest.mark.parametrize("text", ["", ":25", "mx:0", "mx:x", "mx:99999", "mx:25:http", "\u2603\u2603 x"])
 def test_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Endpoint.parse(text)
