@@ -165,7 +165,5 @@ async def ask(
     published, routed = await asyncio.gather(
         ask_authentication(network, inventory, guess), names.ask(network, inventory, propagation=propagation)
     )
-    findings = names.check(routed)
-    # Of a name that does not exist, only that is to be said: no record is missing there.
-    gone = findings.of("names.domain.missing")
-    return DomainReport(domain, published, routed, gone or authentication.check(published) + findings)
+    findings = names.settled(authentication.check(published) + names.check(routed))
+    return DomainReport(domain, published, routed, findings)

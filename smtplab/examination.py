@@ -119,7 +119,7 @@ class Examination:
     @cached_property
     def findings(self) -> Findings:
         """The findings of all areas, worst first."""
-        return (
+        return names.settled(
             authentication.check(self.authentication)
             + names.check(self.names)
             + servers.check(self.servers)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from dns import reversename
 
-from smtplab import domains
+from smtplab import domains, names
 from smtplab.errors import SmtplabError
+from smtplab.findings import Finding, Findings
 from smtplab.net import Network, NetworkSettings
 from smtplab.tape import Recorder
 from tests.authentication.dnsserver import Zone, network, serve, txt
@@ -173,3 +174,19 @@ def test_an_include_without_answer_leaves_a_domain_unknown_whatever_else_is_wron
 
 def test_of_a_name_that_does_not_exist_only_that_is_said() -> None:
     assert [f.code for f in report({}, "s1").findings] == ["names.domain.missing"]
+
+
+def test_what_happened_to_a_domain_that_is_gone_stays() -> None:
+    def missing(domain: str, code: str = "names.mx.missing") -> Finding:
+        return Finding(code, domain, ("DNS",), domain=domain)
+
+    facts = dict.fromkeys(("account", "guesses", "messages", "networks", "since", "source_ips"), "")
+    happened = Finding("logs.account.compromised", "gone.example", ("mail.log",), domain="gone.example", **facts)
+    found = Findings(
+        [missing("gone.example", "names.domain.missing"), missing("gone.example"), missing("b.example"), happened]
+    )
+    assert {(f.code, f.subject) for f in names.settled(found)} == {
+        ("names.domain.missing", "gone.example"),
+        ("names.mx.missing", "b.example"),
+        ("logs.account.compromised", "gone.example"),
+    }

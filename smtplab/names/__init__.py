@@ -1,6 +1,6 @@
 """What several areas ask of DNS: MX, addresses, PTR, and whether all authoritative servers say the same."""
 
-from smtplab.names.check import check
+from smtplab.names.check import check, settled
 from smtplab.names.collect import NULL_MX, NamesEvidence, ask, collect
 from smtplab.names.figures import disagreement
 from smtplab.names.propagation import Zone
@@ -17,4 +17,5 @@ __all__ = [
     "check",
     "collect",
     "disagreement",
+    "settled",
 ]

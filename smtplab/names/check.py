@@ -12,6 +12,9 @@ from smtplab.names.reverse import OutboundAddress
 from smtplab.names.routing import NULL_MX, MailHost
 from smtplab.net.dns import DnsAnswer, State
 
+PUBLISHED = ("authentication", "names", "transport")
+"""Areas that judge what a domain publishes."""
+
 
 def check(evidence: NamesEvidence) -> Findings:
     """Findings on MX, reverse DNS and propagation."""
@@ -35,6 +38,18 @@ def _recipients(evidence: NamesEvidence) -> Iterator[Finding]:
             yield Finding("names.recipient.null_mx", answer.name, (f"DNS MX {answer.name}",), domain=answer.name)
         elif answer.rcode == "NXDOMAIN":
             yield Finding("names.recipient.no_domain", answer.name, (f"DNS MX {answer.name}",), domain=answer.name)
+
+
+def settled(found: Findings) -> Findings:
+    """Findings without those on the DNS of a domain that does not exist, but for the one that says so."""
+    gone = {f.subject for f in found if f.code == "names.domain.missing"}
+
+    def stands(f: Finding) -> bool:
+        # What logs and reports tell of it stays: it happened.
+        told = f.code == "names.domain.missing" or f.area not in PUBLISHED
+        return told or not gone & {f.subject, str(f.facts.get("domain", ""))}
+
+    return Findings(f for f in found if stands(f)) if gone else found
 
 
 def _mx(answer: DnsAnswer, hosts: list[MailHost]) -> Iterator[Finding]:
