@@ -225,6 +225,7 @@ def _line(setting: str, kept: list[str]) -> str:
 def _narrower(allowance: Allowance, addresses: Sequence[Address]) -> str:
     """The smallest network that holds all that was used, where that is far smaller; "" otherwise."""
     network = allowance.networks[0]
+    addresses = [a for a in addresses if a.version == network.version]
     if not addresses or network.num_addresses < SMALL:
         return ""
     needed: Network = ipaddress.ip_network(addresses[0])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smtplab import submitters
 from smtplab.case import Case
@@ -71,6 +73,47 @@ def test_what_a_configuration_allows(program: str, text: str, expected: str, tmp
     ]
     assert " ".join(told) == expected
     assert all("out.example.org." in a.seen for a in found)
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "permit_mynetworks",
+            "check_client_access",
+            "inline:{",
+            "{",
+            "}",
+            "=",
+            "OK",
+            ",",
+            "[::1",
+            "0/0",
+            "192.0.2.300",
+            "!",
+            "inline:{10=OK}",
+            "permit",
+            "reject",
+            "$x",
+            "<",
+            ":",
+            "::",
+            "allow_nets=",
+            "allow_nets=local,1.2.3.4",
+            "/",
+            "1.2.3.4/99",
+        ]
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("program", SUFFIX)
+@given(values=st.lists(WORDS, min_size=4, max_size=4))
+def test_any_configuration_is_read_or_said_to_be_elsewhere(program: str, values: list[list[str]]) -> None:
+    names = ["smtpd_relay_restrictions", "mynetworks", "passdb/default_fields", "relay_from_hosts"]
+    settings = {name: (1, " ".join(value)) for name, value in zip(names, values, strict=True)}
+    for found in allowed.allowances([Configuration("out", program, "x", settings)]):
+        assert bool(found.networks) is not bool(found.elsewhere)
 
 
 def test_a_list_too_long_to_be_one_of_a_person_is_not_known_whole(tmp_path: Path) -> None:

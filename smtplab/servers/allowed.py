@@ -109,7 +109,7 @@ def _table(config: Configuration, table: str) -> Iterator[Allowance]:
     setting, seen = RELAY, _seen(config, RELAY, _RELAY_DEFAULT)
     inline = _INLINE.match(table)
     if not inline:
-        yield Allowance(config.host, "postfix", setting, table, (), False, seen, table)
+        yield Allowance(config.host, "postfix", setting, table, (), False, seen, table or "no table is named")
         return
     for pair in inline[1].split(","):
         key, _, action = (p.strip() for p in pair.partition("="))
@@ -135,7 +135,7 @@ def _dovecot(config: Configuration) -> Iterator[Allowance]:
             for text in field.split(","):
                 networks = _network(text)
                 seen = _seen(config, setting, "")
-                if text != "local":
+                if text not in ("", "local"):
                     rest = "" if networks else text
                     yield Allowance(config.host, "dovecot", setting, text, networks, True, seen, rest)
 
