@@ -48,6 +48,25 @@ ALLOWED = [
         "any+",
     ),
     ("postfix", "smtpd_relay_restrictions = permit\n", "any"),
+    # What a restriction of mail programs says counts where master.cf uses it (postconf -P), and nowhere else.
+    (
+        "postfix",
+        "mynetworks = 192.0.2.0/28\nmua_client_restrictions = permit_sasl_authenticated, reject\n" + RELAY,
+        "192.0.2.0/28",
+    ),
+    (
+        "postfix",
+        "mynetworks = 192.0.2.0/28\nmua_client_restrictions = permit_sasl_authenticated, reject\n"
+        "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject\n"
+        "smtpd_client_restrictions = permit_mynetworks, reject\n"
+        "submission/inet/smtpd_client_restrictions = $mua_client_restrictions\n",
+        "192.0.2.0/28 any+",
+    ),
+    (
+        "postfix",
+        "mynetworks = 192.0.2.0/28\n" + RELAY + "10025/inet/mynetworks = 127.0.0.0/8\n",
+        "192.0.2.0/28 127.0.0.0/8",
+    ),
     (
         "dovecot",
         "passdb {\n  default_fields = allow_nets=192.0.2.0/28,2001:db8::/64,local\n}\n",
@@ -110,7 +129,7 @@ WORDS = st.lists(
 @pytest.mark.parametrize("program", SUFFIX)
 @given(values=st.lists(WORDS, min_size=4, max_size=4))
 def test_any_configuration_is_read_or_said_to_be_elsewhere(program: str, values: list[list[str]]) -> None:
-    names = ["smtpd_relay_restrictions", "mynetworks", "passdb/default_fields", "relay_from_hosts"]
+    names = ["smtpd_relay_restrictions", "submission/inet/mynetworks", "passdb/default_fields", "relay_from_hosts"]
     settings = {name: (1, " ".join(value)) for name, value in zip(names, values, strict=True)}
     for found in allowed.allowances([Configuration("out", program, "x", settings)]):
         assert bool(found.networks) is not bool(found.elsewhere)

@@ -1,8 +1,8 @@
 """From which networks does a server take mail for others, by its own configuration?
 
-Postfix: who is permitted in smtpd_relay_restrictions (SMTPD_ACCESS_README); Dovecot: allow_nets of a passdb, from where
-an account may sign in; Exim: relay_from_hosts, the list that its documentation and every packager use. What a line
-refers to and was not given (tables, files, other lists) is unknown, and said.
+Postfix: who is permitted in smtpd_relay_restrictions (SMTPD_ACCESS_README), by all services or by one of which
+`postconf -P` tells; Dovecot: allow_nets of a passdb, from where an account may sign in; Exim: relay_from_hosts, which
+its documentation and every packager use. What a line refers to and was not given (tables, files, lists) is unknown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ MAX_NETWORKS = 200
 """Of one configuration; what a longer list names is unknown."""
 RELAY = "smtpd_relay_restrictions"
 _RELAY_DEFAULT = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
-_CLIENT = ("smtpd_client_restrictions", "mua_client_restrictions")
+_CLIENT = "smtpd_client_restrictions"
+_DECIDING = (RELAY, "smtpd_recipient_restrictions", _CLIENT, "mynetworks")
+_NAMED = re.compile(r"\$\{?(\w+)\}?", re.ASCII)
 _INLINE = re.compile(r"inline:\{([^{}]*)\}")
 
 
@@ -69,47 +71,76 @@ def _network(text: str) -> tuple[Network, ...]:
     return ()
 
 
+@dataclass(frozen=True)
+class _Service:
+    """A service of Postfix: what master.cf overrides ("submission/inet"), else the settings of all ("")."""
+
+    config: Configuration
+    place: str
+
+    def name(self, setting: str) -> str:
+        own = f"{self.place}/{setting}"
+        return own if own in self.config.settings else setting
+
+    def value(self, setting: str, default: str = "") -> str:
+        told = self.config.value(self.name(setting), default)
+        return _NAMED.sub(lambda found: self.config.value(found[1], found[0]), told)
+
+    def seen(self, setting: str, default: str = "") -> str:
+        return _seen(self.config, self.name(setting), default)
+
+
 def _postfix(config: Configuration) -> Iterator[Allowance]:
-    words = _words(config.value(RELAY, _RELAY_DEFAULT)) or _words(config.value("smtpd_recipient_restrictions"))
-    lists = [_words(config.value(name)) for name in _CLIENT]
-    # A list that ends so lets in nobody whom it does not permit.
-    strict = [known for known in lists if known[-1:] == ["reject"]]
+    """Of each service, for one of them may let in whom the others do not."""
+    places = {name.rpartition("/")[0] for name in config.settings if name.rpartition("/")[2] in _DECIDING}
+    known = set[tuple[str, str, bool]]()
+    for place in sorted(places | {""}):
+        for found in _service(_Service(config, place)):
+            key = (found.setting, found.text, found.sign_in)
+            if key not in known:
+                known.add(key)
+                yield found
+
+
+def _service(service: _Service) -> Iterator[Allowance]:
+    host = service.config.host
+    words = _words(service.value(RELAY, _RELAY_DEFAULT)) or _words(service.value("smtpd_recipient_restrictions"))
+    client = _words(service.value(_CLIENT))
     for number, word in enumerate(words):
-        if any(word not in known for known in strict) and word.startswith("permit"):
+        # A list of clients that ends so lets in nobody whom it does not permit.
+        if client[-1:] == ["reject"] and word.startswith("permit") and word not in client:
             continue
         match word:
             case "permit_mynetworks":
-                yield from _mynetworks(config)
+                yield from _mynetworks(service)
             case "permit_sasl_authenticated" | "permit":
-                seen = _seen(config, RELAY, _RELAY_DEFAULT)
-                told = (config.host, "postfix", RELAY, "any address", ANYWHERE)
-                yield Allowance(*told, word == "permit_sasl_authenticated", seen)
+                told = (host, "postfix", service.name(RELAY), "any address", ANYWHERE)
+                yield Allowance(*told, word == "permit_sasl_authenticated", service.seen(RELAY, _RELAY_DEFAULT))
             case "check_client_access":
-                yield from _table(config, " ".join(words[number + 1 : number + 2]))
+                yield from _table(service, " ".join(words[number + 1 : number + 2]))
 
 
-def _mynetworks(config: Configuration) -> Iterator[Allowance]:
-    setting = "mynetworks"
+def _mynetworks(service: _Service) -> Iterator[Allowance]:
+    config, setting = service.config, service.name("mynetworks")
     if setting not in config.settings:
         style = config.value("mynetworks_style", "host")
         seen = f"{config.file}: {setting} is not set, so mynetworks_style = {style} decides"
         told = (config.host, "postfix", setting, "its own addresses" if style == "host" else f"its own {style}")
         yield Allowance(*told, (), False, seen, "the interfaces of the machine")
         return
-    for word in _words(config.value(setting)):
+    for word in _words(service.value("mynetworks")):
         networks = _network(word)
-        yield Allowance(
-            *(config.host, "postfix", setting, word, networks, False, _seen(config, setting, "")),
-            "" if networks else word,
-        )
+        told = (config.host, "postfix", setting, word)
+        yield Allowance(*told, networks, False, service.seen("mynetworks"), "" if networks else word)
 
 
-def _table(config: Configuration, table: str) -> Iterator[Allowance]:
+def _table(service: _Service, table: str) -> Iterator[Allowance]:
     """Networks that an access table permits: those of one written inline, else unknown."""
-    setting, seen = RELAY, _seen(config, RELAY, _RELAY_DEFAULT)
+    told = (service.config.host, "postfix", service.name(RELAY))
+    seen = service.seen(RELAY, _RELAY_DEFAULT)
     inline = _INLINE.match(table)
     if not inline:
-        yield Allowance(config.host, "postfix", setting, table, (), False, seen, table or "no table is named")
+        yield Allowance(*told, table, (), False, seen, table or "no table is named")
         return
     for pair in inline[1].split(","):
         key, _, action = (p.strip() for p in pair.partition("="))
@@ -118,9 +149,7 @@ def _table(config: Configuration, table: str) -> Iterator[Allowance]:
             octets = key.split(".")
             short = len(octets) < 4 and all(o.isdigit() for o in octets)
             networks = _network(".".join([*octets, "0", "0", "0"][:4]) + f"/{8 * len(octets)}" if short else key)
-            yield Allowance(
-                config.host, "postfix", setting, key, networks, False, seen, "" if networks else key or table
-            )
+            yield Allowance(*told, key, networks, False, seen, "" if networks else key or table)
 
 
 def _words(value: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Configuration as the programs themselves print it: `postconf -n`, `doveconf -n` and `exim -bP config`."""
+"""Configuration as the programs themselves print it: `postconf -n` (and -P), `doveconf -n` and `exim -bP config`."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
             yield 0, last, bare
         else:
             name, sign, value = (part.strip() for part in bare.partition("="))
-            if sign and _is_name(name):
+            # SERVICE/TYPE/NAME is how `postconf -P` prints what master.cf overrides.
+            if sign and " " not in name and _is_name(name.rpartition("/")[2]):
                 last = "/".join([*sections, name][-MAX_DEPTH:])
                 yield number, last, value
 

@@ -172,7 +172,12 @@ def start_postfix(root: Path, name: str, settings: str) -> None:
     (root / "data" / name).mkdir(parents=True)
     shutil.chown(root / "data" / name, "postfix")
     (home / "main.cf").write_text(MAIN.format(root=root, name=name) + settings)
-    (home / "master.cf").write_text(MASTER.format(ip=HOSTS[name]))
+    own = MASTER.format(ip=HOSTS[name])
+    if name == "careful":
+        # A service without a client, for what postconf -P prints of one that differs from the others.
+        own += "127.0.1.2:10025 inet n - n - - smtpd\n  -o mynetworks=192.0.2.77\n"
+        own += "  -o smtpd_relay_restrictions=permit_mynetworks,reject\n"
+    (home / "master.cf").write_text(own)
     run("postfix", "-c", home, "start")
 
 
@@ -254,7 +259,11 @@ def allowed(root: Path, exim: bool) -> dict[str, list[str]]:
     made = {}
     for name, (kind, command) in commands.items():
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-        (folder / name).write_text(done.stdout)
+        text = done.stdout
+        if kind == "postfix":
+            overrides = [*command[:-1], "-P"]
+            text += subprocess.run(overrides, capture_output=True, text=True, timeout=30, check=True).stdout
+        (folder / name).write_text(text)
         config = Configuration(name.partition(".")[0], kind, name, _settings(folder / name))
         made[config.host] = [f"{a.text}{'+' * a.sign_in}{'?' * bool(a.elsewhere)}" for a in allowances([config])]
     return made
