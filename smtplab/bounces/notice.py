@@ -29,12 +29,6 @@ _HEADER_LINE = re.compile(
 )
 _BLOCK = re.compile(r"^[ \t>|]{0,8}(?:Received|Return-Path|DKIM-Signature)[ \t]*: [^\n]*$", re.M | re.I)
 _GAP = re.compile(r"(?:\n[ \t>|]*(?![245]\d\d)(?:[^\n:@]{0,120}:?)?){1,5}?\n(?=[ \t>|]{0,8}[A-Za-z-]{2,40}[ \t]*:)")
-_COMMAND = re.compile(
-    r"in\s+reply\s+to\s+(?:the\s+)?(end\s+of\s+DATA|DATA|RCPT\s+TO|MAIL\s+FROM)\s+command"
-    r"|>>> ([Rr][Cc][Pp][Tt]\s+T[Oo]|M[Aa][Ii][Ll]\s+F[Rr][Oo][Mm])\b[^\n]*\n<<< [45]"
-    r"|SMTP command\s*\n(DATA|RCPT TO|MAIL FROM)"
-)
-_ASKED = {"end of data": "data", "data": "data", "rcpt to": "rcpt", "mail from": "mail"}
 _SIGNS = ("Subject:", "SUBJECT:", "subject:", "Received:", "From:", "FROM:", "Return-Path:")
 _LEAST = 3
 """Header lines near each other that make a block."""
@@ -97,15 +91,6 @@ def _unindented(copy: str) -> str:
     if not lead:
         return copy
     return "\n".join(line.removeprefix(lead) for line in copy.split("\n"))
-
-
-def command(text: str) -> str | None:
-    """The SMTP command that was refused, as the notice tells it; None where it tells none, or several."""
-    if "reply" not in text and ">>> " not in text and "SMTP command" not in text:
-        return None
-    told = {a or b or c for a, b, c in _COMMAND.findall(text)}
-    asked = {_ASKED[" ".join(t.lower().split())] for t in told}
-    return asked.pop() if len(asked) == 1 else None
 
 
 def strip(text: str) -> str:

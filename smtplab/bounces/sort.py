@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from smtplab import mail, providers, replies
-from smtplab.bounces import arf, autoreply, dsn, formats, forward, notice, recognisers, returned, signs
+from smtplab.bounces import arf, autoreply, dsn, formats, forward, recognisers, returned, signs
 from smtplab.bounces.dsn import Recipient, Status
 from smtplab.bounces.letter import Letter
 from smtplab.bounces.message import Part, as_text, outside
@@ -195,7 +195,7 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
     message, back = letter.message, letter.back
     domain = mail.domain_of(recipient.address) or ""
     known = (recipient.smtp_code, recipient.status, providers.provider(domain, recipient.remote_mta or ""))
-    command = notice.command(_head(letter)) if alone else None
+    command = replies.command(_plain(letter.words)) if alone else None
     reply = replies.classify(recipient.diagnostic or "", *known, command)
     if alone and reply.evidence in replies.WEAK and (words := _plain(letter.words)):
         # The report may say less than the notice that a person reads; of several recipients it tells nothing.
