@@ -105,10 +105,10 @@ class Events:
         self.rows: list[dict[str, Any]] = []
         self.lines: dict[str, list[pa.RecordBatch]] = {kind: [] for kind in sorting.KINDS}
         self.bytes = 0
-        self.unread: list[tuple[int, str]] = []
+        self.unread: list[tuple[int, int, str]] = []
         # One file is written while the next lines are read.
         self._writer = ThreadPoolExecutor(1)
-        self._written: Future[list[tuple[int, str]]] | None = None
+        self._written: Future[list[tuple[int, int, str]]] | None = None
 
     def put(self, seq: int, event: Event) -> None:
         """One event."""
@@ -145,8 +145,8 @@ class Events:
         self.rows, self.lines, self.bytes = [], {kind: [] for kind in sorting.KINDS}, 0
         self.files += 1
 
-    def settle(self) -> list[tuple[int, str]]:
-        """Number and shape of the lines that no rule understood."""
+    def settle(self) -> list[tuple[int, int, str]]:
+        """First number, count and shape of the lines that no rule understood."""
         self._wait()
         return self.unread
 
@@ -167,8 +167,8 @@ class Events:
             self._writer.shutdown()
 
 
-def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, str]]:
-    """One piece of events, a file a family; gives number and shape of the lines that no rule understood."""
+def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, int, str]]:
+    """One piece of events, a file a family; gives first number, count and shape of lines not understood."""
     with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as con:
         con.execute("set preserve_insertion_order = false")
         for kind, table in lines.items():
@@ -269,8 +269,8 @@ def _syslog(segment: Segment, setting: Setting, events: Events) -> Tally:
     except (OSError, EOFError) as e:
         tally.damage = str(e)
     events.flush()
-    for number, text in events.settle():
-        tally.strange(text, number)
+    for number, count, kind in events.settle():
+        tally.strange(kind, number, count)
     return tally
 
 

@@ -12,24 +12,26 @@ import pyarrow as pa
 from smtplab.logs.heads import Flags, Heads, Lines, Places, first, literal, views
 
 POSTFIX = "postfix"
-KINDS: Mapping[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
+_ENDINGS = ("lost con", "timeout ", "too many", "improper", "SSL_acce")
+_SCREENED = ("HANGUP a", "PREGREET", "COMMAND ", "NON-SMTP", "BARE NEW")
+KINDS: Mapping[str, tuple[bool | None, tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
-        "delivery": (True, ("to=<",), ("program", "pid", "queue_id", "text")),
+        "delivery": (True, ("to=",), ("program", "pid", "queue_id", "text")),
         "client": (True, ("client=",), ("program", "pid", "queue_id", "text")),
         "message_id": (True, ("message-",), ("queue_id", "text")),
         "message": (True, ("from=<",), ("queue_id", "text")),
         "removed": (True, ("removed",), ("queue_id",)),
-        "rejection": (True, ("reject: ", "milter-r"), ("program", "pid", "queue_id", "text")),
+        "rejection": (None, ("reject: ", "milter-r", "proxy-re"), ("program", "pid", "queue_id", "text")),
         "header": (True, ("warning:",), ("queue_id", "text")),
         "session": (False, ("disconne", "DISCONNE"), ("program", "pid", "text")),
         "tls": (False, ("Anonymou", "Untruste", "Trusted ", "Verified"), ("pid", "text")),
         "sign_in": (False, ("warning:",), ("program", "pid", "text")),
-        "ending": (False, ("lost con", "timeout ", "too many", "improper", "HANGUP a"), ("program", "pid", "text")),
+        "ending": (None, _ENDINGS + _SCREENED, ("program", "pid", "text")),
         "nothing": (False, ("connect ", "CONNECT "), ()),
         "other": (False, (), ("program", "text")),
     }
 )
-"""By kind of Postfix line: whether a queue id stands before it, how its text begins, and which parts are needed."""
+"""By kind of Postfix line: whether a queue id stands before it (None: either), how it begins, the parts needed."""
 
 
 def sort(lines: Lines, heads: Heads) -> tuple[dict[str, pa.RecordBatch], Places]:
@@ -40,7 +42,9 @@ def sort(lines: Lines, heads: Heads) -> tuple[dict[str, pa.RecordBatch], Places]
     left = postfix.copy()
     made = {}
     for kind, (with_id, begins, parts) in KINDS.items():
-        chosen = left if not begins else left & (named == with_id) & _any(text, begins)
+        chosen = left if not begins else left & _any(text, begins)
+        if begins and with_id is not None:
+            chosen = chosen & (named == with_id)
         left = left & ~chosen
         at = np.flatnonzero(chosen)
         if len(at) and parts:

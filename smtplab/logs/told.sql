@@ -10,7 +10,7 @@ union all by name
 select seq, 'sign_in' as kind, time, host, split_part(program, '/', -1) as service, pid, f.name as client_host,
     f.ip as client_ip, f.method as auth_method, nullif(f.account, '') as auth_user, false as auth_ok
 from (select *, regexp_extract(text,
-    '^warning: ([^\[]*)\[([0-9a-fA-F.:]+)\]: (?i:SASL) ([A-Za-z0-9-]+) authentication failed(?:.*?, sasl_username=(.+))?',
+    '^warning: ([^\[]*)\[([0-9a-fA-F.:]+)\](?::\d+)?: (?i:SASL) ([A-Za-z0-9-]+) authentication failed(?:.*?, sasl_username=(.+))?',
     ['name', 'ip', 'method', 'account']) as f from sign_in where contains(text, 'authentication failed'))
 where f.ip <> ''
 
@@ -34,6 +34,14 @@ where client[1] <> ''
 union all by name
 select seq, 'ending' as kind, time, host, split_part(program, '/', -1) as service, pid,
     nullif(f.name, '') as client_host, f.ip as client_ip, f.ended as ended
+from (select *, regexp_extract(text,
+    '^warning: ([A-Z][a-z ]+ (?:rate|concurrency) limit exceeded): \d+ from ([^\[]*)\[([0-9a-fA-F.:]+)\]',
+    ['ended', 'name', 'ip']) as f from sign_in where contains(text, ' limit exceeded: '))
+where f.ip <> ''
+
+union all by name
+select seq, 'ending' as kind, time, host, split_part(program, '/', -1) as service, pid,
+    nullif(f.name, '') as client_host, f.ip as client_ip, f.ended as ended
 from (select *, regexp_extract(text, '^(.*?) from ([^\[]*)\[([0-9a-fA-F.:]+)\]', ['ended', 'name', 'ip']) as f
     from ending)
 where f.ip <> ''
@@ -42,7 +50,7 @@ union all by name
 select seq, 'rejection' as kind, time, host, split_part(program, '/', -1) as service, pid,
     nullif(queue_id, 'NOQUEUE') as queue_id,
     upper(coalesce(nullif(f.stage, ''), h.part)) as stage,
-    nullif(coalesce(nullif(f.name, ''), h.name), '') as client_host, coalesce(nullif(f.ip, ''), h.ip) as client_ip,
+    nullif(coalesce(nullif(f.name, ''), h.name), '') as client_host, nullif(coalesce(nullif(f.ip, ''), h.ip), '') as client_ip,
     nullif(regexp_extract(text, '(?:;|,| )helo=<([^>]*)>', 1), '') as helo,
     nullif(regexp_extract(text, '(?:;|,| )from=<([^>]*)>', 1), '') as sender,
     nullif(regexp_extract(text, '(?:;|,| )to=<([^>]*)>', 1), '') as recipient,
@@ -51,10 +59,10 @@ select seq, 'rejection' as kind, time, host, split_part(program, '/', -1) as ser
     split_part(coalesce(nullif(f.response, ''), h.response), '; from=<', 1) as response
 from (
     select *, regexp_extract(text,
-        '^(?:milter-)?reject: ([A-Z-]+) from ([^\[]*)\[([0-9a-fA-F.:]+)\](?::\d+)?: (?:(\d{3}) )?(?:(\d\.\d+\.\d+) )?(.*)$',
+        '^(?:milter-|proxy-)?reject: ([A-Z-]+)(?: from ([^\[]*)\[([0-9a-fA-F.:]+)\](?::\d+)?)?: (?:(\d{3}) )?(?:(\d\.\d+\.\d+) )?(.*)$',
         ['stage', 'name', 'ip', 'code', 'enhanced_code', 'response']) as f,
         regexp_extract(text,
         '^(?:milter-)?reject: ([a-z-]+) .* from ([^\[; ]*)\[([0-9a-fA-F.:]+)\](?::\d+)?; .*?: (?:(\d\.\d+\.\d+) )?([^:]*)$',
         ['part', 'name', 'ip', 'enhanced_code', 'response']) as h
     from rejection)
-where f.ip <> '' or h.ip <> ''
+where f.stage <> '' or h.ip <> ''

@@ -1,4 +1,4 @@
--- Lines of Postfix of which no event was made and that do tell something: number of the first of each shape.
+-- Lines of Postfix of which no event was made and that do tell something: number of the first, and the count, of each shape.
 with left_over as (
     select seq, 'smtp' as program, text from delivery
     where seq not in (select seq from read_parquet($stem || '.tries.parquet'))
@@ -11,7 +11,7 @@ with left_over as (
         select seq from read_parquet($stem || '.told.parquet') where kind in ('rejection', 'ending'))
     union all
     select seq, split_part(program, '/', -1), text from other)
-select min(seq) as seq,
+select min(seq) as seq, count(*) as lines,
     'postfix/' || program || ': ' || left(regexp_replace(left(text, 400), '[0-9A-F]{6,}|\d+', '#', 'g'), 80) as shape
 from left_over where not regexp_matches(text, $quiet)
 group by shape

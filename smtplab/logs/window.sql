@@ -101,7 +101,7 @@ select * exclude (turn) from (
 create or replace temp view told as
 select * from told_held
 union all
-select seq, kind, time, host, service, pid, client_host, client_ip, tls_version, auth_method, auth_user, auth_ok, ended,
+select seq, kind, time, host, service, nullif(pid, '') as pid, client_host, client_ip, tls_version, auth_method, auth_user, auth_ok, ended,
     commands
 from new_told
 where kind in ('sign_in', 'ending', 'session') or (kind = 'tls' and client_ip is not null);
@@ -117,18 +117,28 @@ create or replace temp table known as
 select session, max(tls_version) as tls_version, max(ended) as ended, max(seq) filter (kind = 'sign_in') as signed
 from bound where session is not null group by session;
 
+-- A failed attempt that Dovecot's password database tells of is told again by the service that took it.
+create or replace temp table twice as
+select a.seq
+from bound as a join (select seq, time, host, client_ip, service from bound where kind = 'sign_in' and not auth_ok) as b
+    on a.host = b.host and a.client_ip = b.client_ip
+where a.kind = 'sign_in' and a.service = 'auth' and b.service <> 'auth'
+    and b.seq > a.seq and b.time <= a.time + interval 15 seconds;
+
 -- A process that said nothing for a day has forgotten the connection.
 create or replace temp table told_next as
 select b.* exclude (session, session_commands)
 from bound as b left join clock using (host)
-where session is null and pid is not null and not getvariable('final') and coalesce(time >= newest - interval 1 day, true);
+where session is null and not getvariable('final') and coalesce(
+    case when pid is not null and service is distinct from 'auth' then time >= newest - interval 1 day
+        when service = 'auth' then time >= newest - interval 15 seconds else false end, true);
 
 create or replace temp view connections as
 select b.seq, b.time, b.host, b.service, b.client_host, b.client_ip, coalesce(b.tls_version, k.tls_version) as tls_version,
     case when b.seq = k.signed then b.session_commands end as commands, b.auth_method, b.auth_user, b.auth_ok,
     case when b.seq = k.signed then coalesce(b.ended, k.ended) else b.ended end as ended
 from bound as b left join known as k using (session)
-where kind = 'sign_in' and b.seq not in (select seq from told_next)
+where kind = 'sign_in' and b.seq not in (select seq from told_next) and b.seq not in (select seq from twice)
 union all by name
 select s.seq, s.time, s.host, s.service, s.client_host, s.client_ip, coalesce(s.tls_version, k.tls_version) as tls_version,
     s.commands, s.auth_method, s.auth_user, s.auth_ok, coalesce(s.ended, k.ended) as ended
