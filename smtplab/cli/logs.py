@@ -45,8 +45,8 @@ def logs(
     from smtplab.logs.meaning import Known
     from smtplab.logs.read import find, jobs
 
-    work = jobs(find(paths, format=format, timezone=timezone, year=year))
     with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
+        work = jobs(find(paths, Path(folder), format=format, timezone=timezone, year=year))
         parts = engine.build(work, Known(), Path(folder), progress=tell)
         if not (json or output):
             _tell_formats(parts)
@@ -98,3 +98,28 @@ def _summary(parts: Parts, json: bool) -> None:
     table(
         pd.DataFrame([(k, f"{v:,}" if isinstance(v, int) else v) for k, v in flat.items()], columns=["what", "count"])
     )
+
+
+@app.command(
+    epilog="Examples: smtplab trace 4hwCTP4SLzzK0bg /var/log/mail.log*  |  smtplab trace anna@example.org mail.log.gz"
+)
+def trace(
+    what: Annotated[str, typer.Argument(metavar="ID", help="An address, a Message-ID or a queue id")],
+    paths: Paths,
+    format: Format = "auto",
+    timezone: Zone = "UTC",
+    year: Year = None,
+    json: Json = False,
+    output: Output = None,
+) -> None:
+    """Everything the logs hold on one message, across hosts, as a story; --json and -o give its steps."""
+    from smtplab.logs.read import read_paths
+    from smtplab.logs.trace import trace as traced
+
+    with bar("read") as tell:
+        evidence = read_paths(paths, format=format, timezone=timezone, year=year, progress=tell)
+    found = traced(evidence, what)
+    if json or output:
+        show(found.steps, json, output)
+    else:
+        print("\n".join(map(one_line, str(found).splitlines())))

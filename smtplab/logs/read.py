@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from smtplab.errors import SourceError
 from smtplab.logs import engine, files
@@ -92,23 +95,41 @@ def read_paths(
 
     known = known or Known()
     with tempfile.TemporaryDirectory(prefix="smtplab-") as work:
-        sources = list(find(paths, format=format, timezone=timezone, year=year))
+        sources = find(paths, Path(work), format=format, timezone=timezone, year=year)
         parts = engine.build(jobs(sources), known, Path(work), progress=progress)
         return LogEvidence(**frames(parts, known, Path(work)))
 
 
 def find(
-    paths: Iterable[str | os.PathLike[str]], *, format: str = "auto", timezone: str = "UTC", year: int | None = None
+    paths: Iterable[str | os.PathLike[str]],
+    spool: Path,
+    *,
+    format: str = "auto",
+    timezone: str = "UTC",
+    year: int | None = None,
 ) -> Iterator[Source]:
-    """The sources behind paths; raises SourceError for one that is missing or holds no log."""
+    """The sources behind paths; standard input is kept in the folder `spool`, so that it is a file as others are.
+
+    Raises SourceError for one that is missing or holds no log, and for a zone or a format that is not known.
+    """
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as e:
+        do = 'Use a name such as "Europe/Berlin"'
+        raise SourceError(f"the zone {timezone!r} is not known", where="--timezone", do=do) from e
     found = given(paths)
     if not found:
         raise SourceError("no file is there", where=" ".join(map(str, paths)))
     for path in found:
-        if str(path) != "-" and not path.is_file():
+        file = path
+        if str(path) == "-":
+            file = spool / "standard-input"
+            with file.open("wb") as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+        elif not path.is_file():
             what = "there is no such file" if not path.exists() else "is neither a file nor a folder"
             raise SourceError(what, where=path)
-        yield source(path, str(path), zone=timezone, year=year, format=format, strict=True)
+        yield source(file, str(path), zone=timezone, year=year, format=format, strict=True)
 
 
 def source(
@@ -123,19 +144,18 @@ def source(
 ) -> Source:
     """Look at the first lines of a file: its format, and when it begins."""
     first: list[str] = []
-    if str(path) != "-":
-        try:
-            first.extend(head(path, MAX_RECORD))
-        except (OSError, EOFError) as e:
-            if strict and not first:
-                raise SourceError(f"no log can be read from it: {e}", where=path) from e
+    try:
+        first.extend(head(path, MAX_RECORD))
+    except (OSError, EOFError) as e:
+        if strict and not first:
+            raise SourceError(f"no log can be read from it: {e}", where=name) from e
     kind = _format(format, first)
     if strict and first and kind is None and format == "auto":
         stamps = Stamps(zone, _LATER)
         if not any(stamps.line(line) for line in first):
-            raise SourceError("not a mail log: no line bears a time stamp that is known", where=path)
+            raise SourceError("not a mail log: no line bears a time stamp that is known", where=name)
     if as_of is None:
-        as_of = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.is_file() else datetime.now(UTC)
+        as_of = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         begun = since(year, first[0], zone) if year and first else None
         as_of = begun or as_of
     setting = Setting(name, zone, as_of, "")

@@ -119,8 +119,6 @@ def _runs(file: IO[bytes], left: int | None, longest: int) -> Iterator[bytes]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    if str(path) == "-":
-        return os.fdopen(os.dup(0), "rb")
     with path.open("rb") as file:
         magic = file.read(6)
     if magic.startswith(b"\x1f\x8b"):
