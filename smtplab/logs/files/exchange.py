@@ -92,6 +92,8 @@ def _attempts(row: tables.Row, base: dict[str, Any], status: str) -> list[Event]
         source_ip=ip(row.get("client-ip")) if sent else None,
         delay=_age(row, base),
     )
+    if "source_ip" in known:
+        known["provenance"] = "sending address in the log"
     made: list[Event] = []
     for n, recipient in enumerate(recipients):
         reply = (replies[n] if len(replies) == len(recipients) else said).strip(" '")

@@ -79,6 +79,10 @@ def events(lines: Iterator[tuple[int, str]], setting: Setting) -> Iterator[tuple
         )
         for event in made:
             yield number, event
+        if made and transaction.domains and not transaction.waiting:
+            # Every recipient has had its outcome.
+            known.pop(base["queue_id"], None)
+            yield number, {**base, "kind": "removed"}
 
 
 def _time(written: str, zone: ZoneInfo) -> datetime | None:

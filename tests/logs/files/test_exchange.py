@@ -65,6 +65,7 @@ def test_a_send_has_a_row_for_each_recipient_with_its_status() -> None:
         delay=10.0,
     )
     assert made[0]["time"] == datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+    has(made[0], provenance="sending address in the log")
 
 
 @pytest.mark.parametrize("joined", ["bob@x.example;;eve@x.example", "bob@x.example; eve@x.example;"])
