@@ -1,6 +1,6 @@
 """Dovecot's sign-ins: what the login processes and the password databases say, in the words of 1.x to 2.4.
 
-https://doc.dovecot.org/latest/core/admin/logging.html and .../core/config/auth/overview.html
+https://doc.dovecot.org/ (Logging; auth_verbose)
 With auth_verbose one failed attempt comes twice: from "auth" at once, from the login service when the client
 leaves; the latter bears the number of tries in `attempt`.
 """

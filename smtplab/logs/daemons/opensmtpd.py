@@ -1,6 +1,7 @@
 """OpenSMTPD's lines (6.x, 7.x): a session id, what happened, and `name=value` pairs.
 
-https://man.openbsd.org/smtpd and https://poolp.org/posts/2020-11-15/november-2020-report/
+https://man.openbsd.org/smtpd; the lines are written by mta.c, mda.c and smtp_session.c of
+https://github.com/OpenSMTPD/OpenSMTPD/tree/master/usr.sbin/smtpd
 An envelope id (evpid) starts with the id of its message: that is the queue id.
 """
 

@@ -1,6 +1,6 @@
 """Sendmail's lines: arrivals, one line an attempt, refusals, TLS and sign-ins, as `name=value` behind the queue id.
 
-https://www.sendmail.org/~ca/email/doc8.12/op-sh-2.html (2.1.1, format of the system log)
+https://www.ibm.com/docs/en/aix/7.2?topic=management-mail-logging (the words of Sendmail's operation guide)
 """
 
 from __future__ import annotations

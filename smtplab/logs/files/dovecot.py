@@ -1,6 +1,6 @@
 """Dovecot's own log file (log_path), also under multilog: the stamp, no host, then the service.
 
-https://doc.dovecot.org/latest/core/admin/logging.html
+https://doc.dovecot.org/ (Logging; log_path, log_timestamp)
 """
 
 from __future__ import annotations

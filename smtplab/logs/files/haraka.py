@@ -24,7 +24,9 @@ _STAMP = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?) {1,3}"
 _UUID = r"([0-9A-F-]{1,40}(?:\.\d{1,6}){0,2})"
 _LEVEL = r"(?:DATA|PROTOCOL|DEBUG|INFO|NOTICE|WARN|ERROR|CRIT|ALERT|EMERG)"
 _LINE = re.compile(rf"{_STAMP}\[{_LEVEL}\] \[{_UUID}\] \[([^\]]{{1,100}})\] +(.*)", re.ASCII)
-_LOGFMT = re.compile(rf"{_STAMP}level={_LEVEL} uuid={_UUID} source=(\S{{1,100}}) message=(.*)", re.ASCII)
+_LOGFMT = re.compile(
+    rf"{_STAMP}level={_LEVEL} (?:connection_)?uuid={_UUID} (?:origin|source)=(\S{{1,100}}) message=(.*)", re.ASCII
+)
 _FIELD = re.compile(r'([A-Za-z_]{1,20})=("(?:[^"\\]|\\.){0,2000}"|\S{0,998})')
 _ADDRESS = re.compile(r"(sender|recipient) <([^>]{0,320})>(?: (deferred|rejected): (.{0,2000}))?")
 _BOUNCED = re.compile(r"bouncing mail: (.{0,2000})")

@@ -1,6 +1,6 @@
 """Postmark's webhooks: Delivery, Bounce and SpamComplaint.
 
-https://postmarkapp.com/developer/webhooks/bounce-webhook and https://postmarkapp.com/developer/api/bounce-api#bounce-types
+https://postmarkapp.com/email-webhooks and https://postmarkapp.com/developer/api/bounce-api (bounce types)
 """
 
 from __future__ import annotations

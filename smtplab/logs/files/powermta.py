@@ -1,6 +1,6 @@
 """PowerMTA's accounting files: CSV, a line of names, a row a recipient.
 
-https://bird.com/docs (PowerMTA user's guide, 12.2 "Accounting records"); copy: https://hackmd.io/@z3d3m0n/Pmta_records
+User's guide, 12.2 "Accounting records": https://hackmd.io/@z3d3m0n/Pmta_records
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """SparkPost's webhooks: events inside "msys".
 
-https://developers.sparkpost.com/api/webhooks/ and https://support.sparkpost.com/docs/tech-resources/webhook-event-reference
+https://developers.sparkpost.com/api/webhooks/ and
+https://www.sparkpost.com/docs/tech-resources/sparkpost-event-definitions/
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def test_a_refused_client_and_the_end_of_a_connection() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        f'{T} level=NOTICE uuid={U} source=core message="disconnect" ip=203.0.113.66 rdns=bad.example',
+        f"{T} level=NOTICE uuid={U} origin=core message=disconnect ip=203.0.113.66 rdns=bad.example",
         f"2026-01-01 13:00:00.250000000  [NOTICE] [{U}] [core] disconnect ip=203.0.113.66 rdns=bad.example",
     ],
 )
@@ -120,6 +120,15 @@ def test_other_forms_of_the_line(line: str) -> None:
         client_host="bad.example",
         time=datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC),
     )
+
+
+def test_a_delivery_in_logfmt() -> None:
+    lines = [
+        f"{T} level=NOTICE uuid={U}.1 origin=core message=recipient <bob@x.example> code=OK",
+        f'{T} level=NOTICE uuid={U}.1.1 origin=outbound message=""{SENT}',
+    ]
+    made, _ = read(haraka, "\n".join(lines))
+    assert [(e["kind"], e.get("recipient")) for e in made] == [("delivery", "bob@x.example"), ("removed", None)]
 
 
 def test_rubbish_is_counted() -> None:
