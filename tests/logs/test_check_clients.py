@@ -144,7 +144,7 @@ def test_a_filter_that_judges_and_one_that_is_away() -> None:
     spam = refused(5, service="cleanup", reason="spamdetected", response="5.7.1 Spam message rejected")
     findings = logs.check(evidence(rejections=spam))
     assert one(findings, "logs.milter.refusals").evidence == ("taken for spam: 5",)
-    away = refused(25, service="cleanup", response="4.7.1 Service unavailable - try again later")
+    away = refused(25, service="smtpd", reason="undefined", response="4.7.1 Service unavailable - try again later")
     findings = logs.check(evidence(rejections=away))
     found = one(findings, "logs.milter.unavailable")
     assert (found.facts["since"], found.facts["refused"]) == ("2026-11-01 08:00", 25)

@@ -15,7 +15,6 @@ from smtplab.logs.story import counted
 RELAY = 10
 """Refused relay attempts below which nothing is said."""
 DEEP = 20
-_MILTER = ("cleanup",)
 
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:
@@ -23,7 +22,7 @@ def check(evidence: LogEvidence) -> Iterator[Finding]:
     refused = evidence.rejections
     yield from _relay(refused[refused["reason"] == "norelaying"])
     yield from _postscreen(refused[refused["service"] == "postscreen"])
-    yield from _milter(refused[refused["service"].isin(_MILTER)])
+    yield from _filters(refused)
 
 
 def _relay(tried: pd.DataFrame) -> Iterator[Finding]:
@@ -62,7 +61,7 @@ def _postscreen(refused: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _milter(refused: pd.DataFrame) -> Iterator[Finding]:
+def _filters(refused: pd.DataFrame) -> Iterator[Finding]:
     # Postfix's own words for a filter that does not answer; one that judges finds its own.
     silent = refused["response"].str.contains("Service unavailable - try again later", regex=False).fillna(False)
     away = refused[silent.astype(bool)]
@@ -75,7 +74,9 @@ def _milter(refused: pd.DataFrame) -> Iterator[Finding]:
             since=f"{away['time'].min():%Y-%m-%d %H:%M}",
             until=f"{away['time'].max():%Y-%m-%d %H:%M}",
         )
+    # Once the message is there, what refuses it is a filter: a milter, or Postfix's own header and body checks.
     judged = refused.drop(away.index)
+    judged = judged[judged["service"] == "cleanup"]
     if len(judged):
         why = judged["reason"].fillna("undefined").value_counts()
         yield Finding(

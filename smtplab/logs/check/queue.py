@@ -34,11 +34,12 @@ def check(evidence: LogEvidence) -> Iterator[Finding]:
 
 def _stages(deliveries: pd.DataFrame) -> Iterator[Finding]:
     """Of first attempts only: later ones carry the wait for the retry in their first stage."""
-    first = deliveries[(deliveries["attempt"] == 1) & deliveries["delay_transmission"].notna()]
+    first = deliveries[deliveries["attempt"] == 1].astype(dict.fromkeys(_STAGES, "float64"))
+    first = first.dropna(subset=list(_STAGES), how="all")
     for host, rows in first.groupby("host"):
         if len(rows) < _FEW:
             continue
-        before, queued, connecting, sending = (float(rows[stage].quantile(0.95)) for stage in _STAGES)
+        before, queued, connecting, sending = (rows[stage].quantile(0.95) for stage in _STAGES)
         facts, seen = {"host": str(host), "deliveries": len(rows)}, (f"{len(rows):,} first attempts",)
         if before >= 30:
             yield Finding("logs.delay.before_queue", str(host), seen, seconds=f"{before:.0f}", **facts)

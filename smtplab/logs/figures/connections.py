@@ -24,14 +24,14 @@ def delay_stages(evidence: LogEvidence) -> go.Figure:
     if deliveries.empty:
         return theme.missing("No delivery is known", NONE)
     first = deliveries[["provider", "attempt", *_STAGES]]
-    first = first[(first["attempt"] == 1) & first["delay_transmission"].notna()]
+    first = first[first["attempt"] == 1].dropna(subset=list(_STAGES), how="all")
     if first.empty:
         return theme.missing(
             "The stages of delay are unknown", "No line of the logs tells them (Postfix: delays=a/b/c/d)."
         )
     names = top(first["provider"], 8)
     part = first[first["provider"].isin(names)]
-    means = part.groupby("provider")[list(_STAGES)].mean().loc[names].astype("float64")
+    means = part.groupby("provider")[list(_STAGES)].mean().loc[names].astype("float64").fillna(0.0)
     figure = go.Figure()
     for number, (column, words) in enumerate(_STAGES.items()):
         figure.add_bar(
