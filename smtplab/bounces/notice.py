@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 import re2
 
 from smtplab.bounces.message import EMBEDDED, MAX_TEXT, Part, as_text
 
 MAX_LINES = 2_000
+MAX_MARKS = 50
+"""Lines that announce a copy of which so many are looked at."""
 _COPY = re2.compile(
     r"(?im)^[ \t>]{0,6}(?:"
     r"[-=*._~]{2,}[^\n]{0,50}(?:message|mail|header|body|text|copy|nachricht|kopie|mensaje|messaggio|"
@@ -73,7 +76,7 @@ def split(text: str) -> tuple[str, str]:
     """A notice's own words, and the copy of the message below them ("" without one)."""
     if not any(name in text for name in _SIGNS):
         return text, ""
-    for found in _COPY.finditer(text):
+    for found in islice(_COPY.finditer(text), MAX_MARKS):
         # Some repeat a few headers in their own words.
         gap = None if "you sent with" in found[0] else _GAP.match(text, found.end())
         if gap and len(_HEADER_LINE.findall(text, gap.end(), gap.end() + 3_000)) >= _LEAST - 1:

@@ -92,3 +92,31 @@ def test_workers_give_the_same_tables(tmp_path: Path) -> None:
     assert one.bounces.equals(two.bounces)
     assert one.messages.equals(two.messages)
     assert one.returned.equals(two.returned)
+
+
+HOSTILE = {
+    "headings": "the following addresses failed:\n" * 7 + "a@b.example\n",
+    "marks of a copy": "-----message\nSubject: x\n",
+    "announcements": "--- original message follows:\n",
+    "brackets": "<a@",
+    "addresses": "a@b.example ",
+    "labels": "Recipient: a@b.example\n",
+    "commands": ">>> RCPT TO:<a@b.example>\n",
+    "headers": "Return-Path: x\nfoo bar\n",
+    "mentions": "Reason: a@b.example was not delivered to c@d.example\n",
+    "aliases": "(expanded from: <a@b.c>)\n",
+    "types": "smtp:rfc822;",
+    "blocks": "Final-Recipient: rfc822;a@b.c\nAction: failed\n",
+    "Japanese": "以下の宛先にメールを送信できません ",
+    "JSON": "{",
+    "tags": "<a ",
+}
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_no_words_take_long(piece: str, kind: str) -> None:
+    head = f"From: MAILER-DAEMON@x.example\nSubject: failure notice\nContent-Type: text/{kind}\n\n"
+    began = time.process_time()
+    assert bounces.sort((head + piece * (130_000 // len(piece))).encode()).kind in bounces.KINDS
+    assert time.process_time() - began < 1

@@ -21,6 +21,9 @@ _EXPANDED = re.compile(r"^\s*\(?(?:expanded|generated) (?:from|by):? <?([^\s<>()
 _REASON = re.compile(r"^\s*\(reason: (.{1,900}?)\)?$")
 _MOST = 300
 _AHEAD = 8
+_NEAR = 6
+_HEADINGS = 40
+"""Headings of one report that are looked below; a hostile one has thousands."""
 
 
 @cache
@@ -47,13 +50,15 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
     made: dict[str, Recipient] = {}
     lines = letter.lines
     named = [at for at, line in enumerate(lines) if "@" in line or _EXPANDED.match(line)]
+    left = _HEADINGS
     for at, line in enumerate(lines):
-        if not named or at >= named[-1]:
+        if not left or not named or at >= named[-1]:
             break
         if not _follows(named, at):
             continue
         if not 4 <= len(line) <= 400 or "@" in line or not headings().Match(line) or REPLY.search(line):
             continue
+        left -= 1
         for recipient in _below(letter, kind, at):
             made.setdefault(recipient.address or "", recipient)
         if len(made) >= _MOST:
@@ -71,7 +76,7 @@ def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
     found: list[tuple[str, str | None, list[str]]] = []
     empty = 0
     lines = letter.lines
-    for line in lines[at + 1 : at + 1 + _MOST]:
+    for below, line in enumerate(lines[at + 1 : at + 1 + _MOST], 1):
         if not line.strip():
             empty += 1
             if empty > 1 and (found or empty > 3):
@@ -98,7 +103,7 @@ def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
             if empty and found[-1][2]:
                 break
             found[-1][2].append(line.strip())
-        elif empty and len(line.strip()) > 3 and at + 6 < lines.index(line):
+        elif empty and len(line.strip()) > 3 and below > _NEAR:
             break
         empty = 0
     return [
