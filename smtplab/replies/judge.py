@@ -68,7 +68,6 @@ class _Hit(NamedTuple):
     span: tuple[int, int] | None
 
 
-@lru_cache(maxsize=200_000)
 def classify(
     text: str,
     smtp_code: int | None = None,
@@ -81,7 +80,7 @@ def classify(
     The receiver's own enhanced code, where it is in the text, beats the one given: that may be our own server's.
     Never raises; what no rule knows is `undefined`.
     """
-    return answer(text, smtp_code, enhanced_code, provider, command)
+    return _remembered(text[:LONGEST], smtp_code, enhanced_code, provider, command)
 
 
 def answer(
@@ -117,6 +116,10 @@ def answer(
 
 def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] | None:
     return (whole.original(span[0]), whole.original(span[1] - 1) + 1) if span and whole.cuts else span
+
+
+_remembered = lru_cache(maxsize=50_000)(answer)
+"""The raw text is the key: to normalise it first would cost more than to judge it."""
 
 
 def command(text: str) -> str | None:
@@ -185,7 +188,7 @@ class _Seen(NamedTuple):
 
     def fits(self, rule: Rule) -> bool:
         """Whether all but the text holds."""
-        if rule.provider and not rule.unique and not any(p in self.providers for p in rule.provider):
+        if rule.provider and not rule.unique and rule.whose.isdisjoint(self.providers):
             return False
         return rule.fits(self.smtp, self.enhanced, self.command)
 
@@ -235,14 +238,42 @@ def known() -> frozenset[str]:
     return frozenset(name for rule in rules() for name in rule.provider)
 
 
+_Candidate = tuple[Rule, Evidence, int]
+"""A rule that may fit, what it would rest on, and its number."""
+
+
+class _Coded(NamedTuple):
+    """The rules that look at one enhanced code alone."""
+
+    own: tuple[_Candidate, ...] = ()
+    early: tuple[_Candidate, ...] = ()
+    plain: tuple[_Candidate, ...] = ()
+    generic: tuple[_Candidate, ...] = ()
+    reasons: frozenset[str] = frozenset()
+    """What the code plainly means."""
+
+
+_NO_CODE = _Coded()
+
+
 @cache
-def _by_code() -> Mapping[str, tuple[int, ...]]:
-    """The rules that look at the enhanced code alone."""
-    made: dict[str, tuple[int, ...]] = {}
+def _by_code() -> Mapping[str, _Coded]:
+    made: dict[str, list[tuple[Rule, int]]] = {}
     for number, rule in enumerate(rules()):
         for code in () if rule.text else rule.codes:
-            made[code] = (*made.get(code, ()), number)
-    return made
+            made.setdefault(code, []).append((rule, number))
+    return {code: _coded(found) for code, found in made.items()}
+
+
+def _coded(found: list[tuple[Rule, int]]) -> _Coded:
+    anybody = [(r, n) for r, n in found if not r.provider]
+    return _Coded(
+        tuple((r, Evidence.PROVIDER_CODE, n) for r, n in found if r.provider),
+        tuple((r, Evidence.CODE, n) for r, n in anybody if r.early),
+        tuple((r, Evidence.CODE, n) for r, n in anybody if not (r.early or r.generic)),
+        tuple((r, Evidence.GENERIC_CODE, n) for r, n in anybody if r.generic),
+        frozenset(r.reason for r, _ in anybody if not r.generic),
+    )
 
 
 @cache
@@ -250,32 +281,36 @@ def _by_smtp() -> tuple[int, ...]:
     return tuple(n for n, r in enumerate(rules()) if not r.text and not r.codes)
 
 
-_Candidate = tuple[Rule, Evidence, int]
-"""A rule that may fit, what it would rest on, and its number."""
-
-
 def _candidates(seen: _Seen, found: list[int]) -> Iterator[_Candidate]:
     """The rules whose conditions hold, the best first; the texts are still to be found in the reply."""
     own: list[_Candidate] = []
     general: list[_Candidate] = []
+    count, fits = len(seen.rules), seen.fits
     for number in found:
-        if number >= len(seen.rules):
+        if number >= count:
             break
         rule = seen.rules[number]
         if rule.plain:
             general.append((rule, Evidence.TEXT, number))
-        elif seen.fits(rule):
+        elif fits(rule):
             (own if rule.provider else general).append((rule, Evidence.TEXT, number))
-    yield from ((r, Evidence.PROVIDER_TEXT, n) for r, _, n in own)
-    coded = [(seen.rules[n], n) for n in _by_code().get(seen.enhanced, ()) if seen.fits(seen.rules[n])]
-    yield from ((r, Evidence.PROVIDER_CODE, n) for r, n in coded if r.provider)
-    yield from ((r, Evidence.CODE, n) for r, n in coded if r.early)
-    yield from (c for c in general if not c[0].generic)
-    yield from ((r, Evidence.CODE, n) for r, n in coded if not (r.provider or r.early or r.generic))
-    yield from ((r, Evidence.STRAY_TEXT, n) for r, _, n in (*own, *general) if not r.generic)
+    for rule, _, number in own:
+        yield rule, Evidence.PROVIDER_TEXT, number
+    coded = _by_code().get(seen.enhanced, _NO_CODE)
+    for candidate in (*coded.own, *coded.early):
+        if fits(candidate[0]):
+            yield candidate
+    for candidate in general:
+        if not candidate[0].generic:
+            yield candidate
+    for candidate in coded.plain:
+        if fits(candidate[0]):
+            yield candidate
+    if seen.start or seen.end < len(seen.text):
+        yield from ((r, Evidence.STRAY_TEXT, n) for r, _, n in (*own, *general) if not r.generic)
     yield from ((r, Evidence.VAGUE_TEXT, n) for r, _, n in general if r.generic)
-    yield from ((r, Evidence.GENERIC_CODE, n) for r, n in coded if r.generic)
-    yield from ((seen.rules[n], Evidence.SMTP_CODE, n) for n in _by_smtp() if seen.fits(seen.rules[n]))
+    yield from (c for c in coded.generic if fits(c[0]))
+    yield from ((seen.rules[n], Evidence.SMTP_CODE, n) for n in _by_smtp() if fits(seen.rules[n]))
 
 
 def _best(candidates: Iterator[_Candidate], seen: _Seen) -> tuple[_Hit | None, Rule | None]:
@@ -309,11 +344,8 @@ def _place(seen: _Seen) -> tuple[int, int] | None:
 
 def _standing(hit: _Hit, other: Rule | None, seen: _Seen) -> Standing:
     """Whether the enhanced code has a plain meaning of its own, and the same; whether another rule disagrees."""
-    if hit.evidence in TEXTS and seen.enhanced:
-        coded = (rules()[n] for n in _by_code().get(seen.enhanced, ()))
-        meant = {r.reason for r in coded if not (r.provider or r.generic)}
-        if meant:
-            return Standing.CONFIRMED if hit.rule.reason in meant else Standing.CONTRADICTED
+    if hit.evidence in TEXTS and (meant := _by_code().get(seen.enhanced, _NO_CODE).reasons):
+        return Standing.CONFIRMED if hit.rule.reason in meant else Standing.CONTRADICTED
     if not seen.enhanced and seen.smtp is None:
         return Standing.BARE
     return Standing.CONTESTED if other else Standing.ALONE

@@ -73,6 +73,11 @@ class Rule:
         """Its text is all that it asks for."""
         return not (self.provider or self.codes or self.smtp or self.command)
 
+    @cached_property
+    def whose(self) -> frozenset[str]:
+        """The providers whose reply it is about."""
+        return frozenset(self.provider)
+
     def fits(self, smtp_code: int | None, enhanced: str, command: str) -> bool:
         """Whether the conditions beside the text hold."""
         return (
