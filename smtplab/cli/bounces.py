@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,8 +17,7 @@ from smtplab.cli.output import Json, Output, known, one_line, show, table, write
 from smtplab.errors import SourceError
 
 if TYPE_CHECKING:
-    from smtplab.bounces import Policy
-    from smtplab.mail import Raw
+    from smtplab.bounces import Judged, Policy
 
 FIELDS = (
     "file", "kind", "recipient", "reason", "permanent", "suppress", "smtp_code", "enhanced_code", "action", "agent",
@@ -28,8 +25,6 @@ FIELDS = (
 )  # fmt: skip
 SHOWN = ["file", "kind", "recipient", "reason", "suppress", "enhanced_code", "diagnostic"]
 MOST_PROBLEMS = 20
-_IMAP = re.compile(r"(imaps?):/+(.*)")
-"""A path has one slash where the address had two."""
 
 
 @app.command(epilog="Example: smtplab bounces Maildir/ returned.mbox --json --suppression stop.csv")
@@ -37,10 +32,10 @@ def bounces(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
-            help="mbox, maildir, folder, zip, message, case, imaps://USER@HOST/FOLDER; - is standard input",
+            metavar="PATH...", help="mbox, maildir, folder, .zip, message, case or imaps://USER@HOST/FOLDER; - is stdin"
         ),
     ],
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Workers; they pay from 10,000 messages on")] = 1,
     json: Json = False,
     output: Output = None,
     suppression: Annotated[
@@ -50,7 +45,7 @@ def bounces(
     """What came back and why, a line a recipient; the n-th message of a mailbox is FILE#n."""
     from smtplab.bounces.policies import policy
 
-    run = _Run([p for path in paths for p in _places(path)], policy(), keep=suppression is not None)
+    run = _Run([p for path in paths for p in _places(path)], policy(), processes, suppression is not None)
     if json and not output:
         for row in run.rows():
             sys.stdout.write(jsonlib.dumps(row) + "\n")
@@ -61,22 +56,23 @@ def bounces(
     run.tell()
 
 
-def _places(path: str) -> Iterator[Path]:
+def _places(path: str) -> Iterator[str]:
     """The path, or the bounce mailboxes of a case."""
     if (Path(path) / "case.toml").is_file():
         from smtplab.case import Case
 
-        yield from Case.open(path).sources("bounces")
+        yield from map(str, Case.open(path).sources("bounces"))
     else:
-        yield Path(path)
+        yield path
 
 
 @dataclass
 class _Run:
     """The messages of some places, one after the other; `told` keeps the rows of the table bounces if asked to."""
 
-    paths: list[Path]
+    paths: list[str]
     policy: Policy
+    processes: int = 1
     keep: bool = False
     seen: int = 0
     told: list[dict[str, Any]] = field(default_factory=list)
@@ -84,49 +80,41 @@ class _Run:
     refused: SourceError | None = None
 
     def problem(self, name: str, what: str) -> None:
-        """Count what could not be read."""
-        self.problems[name, what] = self.problems.get((name, what), 0) + 1
+        """Count what could not be read; what was named and is no mail is a mistake."""
+        from smtplab.mail import NOT_MAIL
+
+        named = {"standard input", *self.paths, *(p.removesuffix(".gz") for p in self.paths)}
+        if what.endswith(NOT_MAIL) and name in named:
+            do = "Name an mbox, a maildir, a folder of messages or a message"
+            self.refused = self.refused or SourceError(what, where=name, do=do)
+        else:
+            self.problems[name, what] = self.problems.get((name, what), 0) + 1
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One object a recipient, in the order of the input."""
-        from smtplab.bounces.stream import answer
+        from smtplab.bounces import judged
 
+        for one, name in _numbered(judged(self._sources(), self.problem, self.processes)):
+            self.seen += 1
+            answer = one.answer
+            if self.keep:
+                self.told += ({**row, "file": one.file} for row in answer.rows)
+            for row in answer.rows[:1] if answer.kind == "none" else answer.rows:
+                yield self._object(name, row, answer.why)
+
+    def _sources(self) -> Iterator[tuple[Path, str]]:
+        """Each place and its name; a folder on a mail server is fetched into a file first."""
         for path in self.paths:
-            for raw, name in _numbered(self._messages(path)):
-                self.seen += 1
-                one = answer(raw.data)
-                if self.keep:
-                    self.told += ({**row, "file": raw.file} for row in one.rows)
-                for row in one.rows[:1] if one.kind == "none" else one.rows:
-                    yield self._object(name, row, one.why)
+            if path.startswith(("imap://", "imaps://")):
+                from smtplab.bounces import fetch
 
-    def _messages(self, path: Path) -> Iterator[Raw]:
-        if str(path) == "-":
-            with tempfile.NamedTemporaryFile(prefix="smtplab-") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file)
-                file.flush()
-                yield from self._read(Path(file.name), "-")
-            return
-        if found := _IMAP.match(str(path)):
-            from smtplab.bounces import fetch
-
-            with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
-                url = f"{found[1]}://{found[2]}"
-                fetch(url, Path(folder) / "mail")
-                yield from self._read(Path(folder) / "mail", url)
-            return
-        if not path.exists():
-            raise SourceError("there is no such file or folder", where=path)
-        yield from self._read(path, str(path))
-
-    def _read(self, path: Path, name: str) -> Iterator[Raw]:
-        from smtplab import mail
-
-        if path.is_file() and (refusal := mail.refusal(path)):
-            do = "Name an mbox, a maildir, a folder of messages or a message"
-            self.refused = self.refused or SourceError(refusal, where=name, do=do)
-        else:
-            yield from mail.read(path, name, self.problem)
+                with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
+                    fetch(path, Path(folder) / "fetched.mbox")
+                    yield Path(folder) / "fetched.mbox", path
+            elif path == "-" or Path(path).exists():
+                yield Path(path), path
+            else:
+                raise SourceError("there is no such file or folder", where=path)
 
     def _object(self, name: str, row: dict[str, Any], why: str) -> dict[str, Any]:
         made = {key: row.get(key) for key in FIELDS} | {"file": name, "why": why}
@@ -159,19 +147,22 @@ class _Run:
         if self.refused:
             raise self.refused
         if not self.seen and any(what.endswith(NOT_MAIL) for _, what in self.problems):
-            raise SourceError("nothing here is mail", where=", ".join(map(str, self.paths)))
+            raise SourceError("nothing here is mail", where=", ".join(self.paths))
 
 
-def _numbered(messages: Iterator[Raw]) -> Iterator[tuple[Raw, str]]:
+def _numbered(messages: Iterator[Judged]) -> Iterator[tuple[Judged, str]]:
     """Each message with its name: its file, and its place where the file holds several."""
-    held: Raw | None = None
-    for raw in messages:
+    held: Judged | None = None
+    for one in messages:
         if held:
-            alone = held.number == 1 and raw.file != held.file
-            yield held, held.file if alone else f"{held.file}#{held.number}"
-        held = raw
+            yield held, _name(held, alone=held.number == 1 and one.file != held.file)
+        held = one
     if held:
-        yield held, held.file if held.number == 1 else f"{held.file}#{held.number}"
+        yield held, _name(held, alone=held.number == 1)
+
+
+def _name(one: Judged, alone: bool) -> str:
+    return one.file if alone else f"{one.file}#{one.number}"
 
 
 def _show(rows: list[dict[str, Any]], output: Path | None) -> None:

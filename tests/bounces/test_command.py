@@ -70,7 +70,7 @@ def test_standard_input_a_folder_gzip_and_any_line_end_tell_the_same(tmp_path: P
     kinds = [[r["kind"] for r in objects(*words)] for words in ([tmp_path / "in"], [tmp_path / "box.gz"])]
     piped = objects("-", text=data)
     assert [*kinds, [r["kind"] for r in piped]] == [["bounce", "none"]] * 3
-    assert [r["file"] for r in piped] == ["-#1", "-#2"]
+    assert [r["file"] for r in piped] == ["standard input#1", "standard input#2"]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,16 @@ def test_a_file_that_is_no_mail_does_not_hide_the_others(tmp_path: Path) -> None
     assert (done.returncode, len(done.stdout.splitlines()), len(done.stderr.splitlines())) == (2, 1, 1)
     done = run(tmp_path, "--json")
     assert (done.returncode, len(done.stdout.splitlines()), len(done.stderr.splitlines())) == (0, 1, 1)
+
+
+def test_workers_tell_the_same_in_the_same_order(tmp_path: Path) -> None:
+    (tmp_path / "box").write_text(mbox(dsn(), LETTER, AWAY, complaint(), POSTFIX_TEXT))
+    assert objects(tmp_path / "box", "--processes", "2") == objects(tmp_path / "box")
+
+
+def test_a_server_that_is_not_there_is_one_line() -> None:
+    done = run("imaps://anna@127.0.0.1:1/INBOX", "--json")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, b"", 1)
 
 
 def test_an_empty_mailbox_is_no_mistake(tmp_path: Path) -> None:
