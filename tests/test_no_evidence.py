@@ -26,7 +26,7 @@ def test_no_title_says_that_nothing_happened(empty: tuple[Case, Examination]) ->
         *(cost_by_finding(ledger) for ledger in (exam.causes.outbound, exam.causes.inbound)),
         bounces.figures.over_time(exam.bounces),
         bounces.figures.by_reason_and_provider(exam.bounces),
-        logs.figures.reasons_by_address(exam.logs),
+        logs.reasons_by_address(exam.logs),
         failing_steps([servers.diagnose("mail.example.org", 25, network=case.network)]),
     ]
     titles = [figure.layout.title.text for figure in made]
