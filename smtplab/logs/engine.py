@@ -61,10 +61,10 @@ class Parts:
 
 
 @contextmanager
-def connection(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(folder: Path, threads: int = WORKERS) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB that spills into `folder` and reads no settings of the user."""
     config: dict[str, str | int | float | list[str]] = {
-        "threads": WORKERS,
+        "threads": threads,
         "memory_limit": MEMORY,
         "temp_directory": str(folder / "spill"),
     }
@@ -83,8 +83,6 @@ def build(
     to none of these segments are thrown away.
     """
     parts = Parts(work / "parts")
-    for table in TABLES:
-        (parts.folder / table).mkdir(parents=True, exist_ok=True)
     with connection(work) as con:
         prepare(con, known)
         number = 0
@@ -92,8 +90,8 @@ def build(
             parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
             for i, file in enumerate(files):
                 final = at == len(jobs) - 1 and i == len(files) - 1
-                window(con, known, file, at << _WIDTH, final)
-                _write(con, parts, number)
+                window(con, known, file, base(at), final)
+                write(con, parts, number)
                 number += 1
             if kept is None:
                 shutil.rmtree(files[0].parent, ignore_errors=True)
@@ -103,7 +101,7 @@ def build(
             with Events(work):
                 pass
             window(con, known, work / "00000", 0, True)
-            _write(con, parts, 0)
+            write(con, parts, 0)
     if kept:
         _forget(kept, {j.key(_version()) for j in jobs})
     return parts
@@ -115,16 +113,13 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
         con.execute(f"create temp view {table} as select * from read_parquet({parts.files(table)!r})")
 
 
-def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, base: int, final: bool) -> None:
-    """Turn a piece of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql.
-
-    `base` is added to the numbers of the events, so that they are in the order of all logs.
-    """
+def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, first: int, final: bool) -> None:
+    """Turn a piece of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql."""
     for family in FAMILIES:
         file = f"{stem}.{family}.parquet".replace("'", "''")
         con.execute(
             f"create or replace temp view new_{family} as"
-            f" select * replace (seq + {base} as seq) from read_parquet('{file}')"
+            f" select * replace (seq + {first} as seq) from read_parquet('{file}')"
         )
     con.execute("set variable final = $f", {"f": final})
     con.execute(_sql("held"))
@@ -132,8 +127,15 @@ def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, base: int, 
     judge(con, known)
 
 
-def _write(con: duckdb.DuckDBPyConnection, parts: Parts, number: int) -> None:
+def base(segment: int) -> int:
+    """What is added to the numbers of a segment's events, so that they are in the order of all logs."""
+    return segment << _WIDTH
+
+
+def write(con: duckdb.DuckDBPyConnection, parts: Parts, number: int) -> None:
+    """Keep the rows of a window, which are in the order of their numbers."""
     for table in TABLES:
+        (parts.folder / table).mkdir(parents=True, exist_ok=True)
         con.execute(f"copy {table} to '{parts.folder / table / f'{number:06}.parquet'}' (format parquet)")
 
 
@@ -159,16 +161,16 @@ def events(job: Job, folder: Path) -> tuple[list[Path], Tally]:
     """The files of events of a segment, made unless they lie in the folder already."""
     done = folder / "done.json"
     with suppress(OSError, ValueError, TypeError):
-        return _stems(folder), Tally(**json.loads(done.read_text("utf-8")))
+        return stems(folder), Tally(**json.loads(done.read_text("utf-8")))
     shutil.rmtree(folder, ignore_errors=True)
     tally = parse(job.segment, job.setting, job.format, folder)
     beside = done.with_suffix(".part")
     beside.write_text(json.dumps(asdict(tally)), "utf-8")
     beside.replace(done)
-    return _stems(folder), tally
+    return stems(folder), tally
 
 
-def _stems(folder: Path) -> list[Path]:
+def stems(folder: Path) -> list[Path]:
     """The pieces of a segment's events, in order."""
     return [folder / f.name.split(".")[0] for f in sorted(folder.glob("*.tries.parquet"))]
 

@@ -87,21 +87,21 @@ class Tally:
         self.first_ignored = self.first_ignored or (first if count else 0)
 
 
-def parse(segment: Segment, setting: Setting, format: FileFormat | None, out: Path) -> Tally:
+def parse(segment: Segment, setting: Setting, format: FileFormat | None, out: Path, alone: bool = False) -> Tally:
     """Write the events of a segment to Parquet files in the folder `out`, in order; None is a syslog file.
 
-    Never raises for what the segment holds.
+    `alone` does it on one core. Never raises for what the segment holds.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with Events(out) as events:
+    with Events(out, alone) as events:
         return _records(segment, setting, format, events) if format else _syslog(segment, setting, events)
 
 
 class Events:
     """Events on their way into Parquet files: rows in Python, and lines of Postfix of which SQL makes them."""
 
-    def __init__(self, out: Path) -> None:
-        self.out, self.files = out, 0
+    def __init__(self, out: Path, alone: bool = False) -> None:
+        self.out, self.files, self.alone = out, 0, alone
         self.rows: list[dict[str, Any]] = []
         self.lines: dict[str, list[pa.RecordBatch]] = {kind: [] for kind in sorting.KINDS}
         self.bytes = 0
@@ -144,6 +144,8 @@ class Events:
         self._written = self._writer.submit(_write, lines, rows, file)
         self.rows, self.lines, self.bytes = [], {kind: [] for kind in sorting.KINDS}, 0
         self.files += 1
+        if self.alone:
+            self._wait()
 
     def settle(self) -> list[tuple[int, int, str]]:
         """First number, count and shape of the lines that no rule understood."""
@@ -170,7 +172,7 @@ class Events:
 def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, int, str]]:
     """One piece of events, a file a family; gives first number, count and shape of lines not understood."""
     with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as con:
-        con.execute("set preserve_insertion_order = false")
+        con.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
         for kind, table in lines.items():
             con.register(kind, table)
         con.register("rows", rows)

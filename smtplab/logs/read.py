@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from smtplab.errors import SourceError
-from smtplab.logs import engine, files
+from smtplab.logs import cluster, engine, files
 from smtplab.logs.engine import Job, Progress
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.evidence import TABLES, LogEvidence
@@ -86,8 +87,9 @@ def read_paths(
     year: int | None = None,
     known: Known | None = None,
     progress: Progress | None = None,
+    client: Any = None,
 ) -> LogEvidence:
-    """Read files, folders, globs or standard input ("-") without a case.
+    """Read files, folders, globs or standard input ("-") without a case; on the workers of a Dask `client` if given.
 
     `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
     not behind the file's own time. Raises SourceError for what is no log.
@@ -96,7 +98,8 @@ def read_paths(
     known = known or Known()
     with tempfile.TemporaryDirectory(prefix="smtplab-") as work:
         sources = find(paths, Path(work), format=format, timezone=timezone, year=year)
-        parts = engine.build(jobs(sources), known, Path(work), progress=progress)
+        build = engine.build if client is None else partial(cluster.build, client=client)
+        parts = build(jobs(sources), known, Path(work), progress=progress)
         return LogEvidence(**frames(parts, known, Path(work)))
 
 

@@ -17,8 +17,9 @@ from new_told where kind = 'tls' and relay_ip is not null;
 
 create or replace temp table tries as
 select d.* exclude (pid, service, kind, connection, tls_version, tls_cipher, tls_verified),
-    coalesce(d.tls_version, t.tls_version) as tls_version, coalesce(d.tls_cipher, t.tls_cipher) as tls_cipher,
-    coalesce(d.tls_verified, t.tls_verified) as tls_verified
+    coalesce(d.tls_version, case when t.time >= d.time - interval 1 day then t.tls_version end) as tls_version,
+    coalesce(d.tls_cipher, case when t.time >= d.time - interval 1 day then t.tls_cipher end) as tls_cipher,
+    coalesce(d.tls_verified, case when t.time >= d.time - interval 1 day then t.tls_verified end) as tls_verified
 from (select *, hash(host, pid, relay_ip) as connection from new_tries) as d
 asof left join tls_told as t on d.connection = t.connection and d.seq >= t.seq
 union all by name
@@ -107,11 +108,16 @@ from new_told
 where kind in ('sign_in', 'ending', 'session') or (kind = 'tls' and client_ip is not null);
 
 create or replace temp table bound as
-select f.* exclude (connection), s.seq as session, s.commands as session_commands
-from (select *, hash(host, pid, client_ip) as connection from told where kind <> 'session') as f
-asof left join (
-    select seq, hash(host, pid, client_ip) as connection, commands from told where kind = 'session' and pid is not null) as s
-    on f.connection = s.connection and f.seq <= s.seq;
+select * exclude (connection, ended_at, session, session_commands),
+    case when ended_at <= time + interval 1 day then session end as session,
+    case when ended_at <= time + interval 1 day then session_commands end as session_commands
+from (
+    select f.*, s.seq as session, s.commands as session_commands, s.time as ended_at
+    from (select *, hash(host, pid, client_ip) as connection from told where kind <> 'session') as f
+    asof left join (
+        select seq, time, hash(host, pid, client_ip) as connection, commands from told
+        where kind = 'session' and pid is not null) as s
+        on f.connection = s.connection and f.seq <= s.seq);
 
 create or replace temp table known as
 select session, max(tls_version) as tls_version, max(ended) as ended, max(seq) filter (kind = 'sign_in') as signed
