@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from smtplab import providers
-from smtplab.logs.check.signins import networks
+from smtplab.logs.check.signins import attempts
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.rates import bands
 
@@ -45,8 +45,7 @@ def _outcomes(rows: pd.DataFrame, by: str) -> pd.DataFrame:
 
 def by_account(evidence: LogEvidence, most: int = 15) -> pd.DataFrame:
     """A row an account, the most failures first: account, succeeded, failed, mechanisms, networks, messages."""
-    tried = evidence.connections.dropna(subset=["auth_user", "auth_ok"])
-    tried = tried.assign(network=networks(tried["client_ip"]), ok=tried["auth_ok"].astype(bool))
+    tried = attempts(evidence.connections).dropna(subset=["auth_user"])
     grouped = tried.groupby("auth_user")
     table = pd.DataFrame(
         {

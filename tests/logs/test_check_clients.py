@@ -58,6 +58,13 @@ def test_guessing_is_told_by_network_and_not_for_a_network_that_signs_in() -> No
     assert not logs.check(evidence(connections=tried[:19])).of("logs.signins.guessing")
 
 
+def test_a_failure_that_dovecot_s_auth_service_tells_as_well_counts_once() -> None:
+    front = [signin(n, "anna", ATTACKER, False) for n in range(25)]
+    behind = [r | {"service": "auth", "auth_method": None} for r in front]
+    for rows in (front, [*front, *behind], behind):
+        assert one(logs.check(evidence(connections=rows)), "logs.signins.guessing").facts["failures"] == 25
+
+
 def test_one_account_from_many_networks_in_a_day() -> None:
     rows = [signin(n, "anna", f"203.0.{n}.9") for n in range(6)]
     found = one(logs.check(evidence(connections=rows)), "logs.account.many_networks")

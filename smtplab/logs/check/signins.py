@@ -22,14 +22,27 @@ _PASSWORDS = frozenset({"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "APO
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on sign-ins."""
-    tried = evidence.connections.dropna(subset=["auth_user", "auth_ok"])
-    tried = tried.assign(network=networks(tried["client_ip"]), ok=tried["auth_ok"].astype(bool))
+    tried = attempts(evidence.connections).dropna(subset=["auth_user"])
     if tried.empty:
         return
     yield from _taken_over(evidence, tried)
     yield from _attacks(tried)
     yield from _everywhere(tried[tried["ok"]])
     yield from _coverage(tried[tried["ok"]])
+
+
+def attempts(connections: pd.DataFrame) -> pd.DataFrame:
+    """Sign-ins alone, each once, with `ok` and the client's `network`.
+
+    Dovecot's auth service tells of a failure that the service in front of it (submission, IMAP) tells of as well: its
+    word counts only for clients and accounts of which no service in front tells.
+    """
+    columns = ["time", "host", "service", "client_ip", "auth_method", "auth_user", "auth_ok"]
+    tried = connections[columns].dropna(subset=["auth_ok"])
+    tried = tried.assign(network=networks(tried["client_ip"]), ok=tried["auth_ok"].astype(bool))
+    behind = (tried["service"] == "auth").fillna(False).astype(bool) & ~tried["ok"]
+    who = pd.MultiIndex.from_frame(tried[["host", "client_ip", "auth_user"]].fillna(""))
+    return tried[~(behind & who.isin(who[~behind & ~tried["ok"]]))]
 
 
 def networks(addresses: pd.Series[str]) -> pd.Series[str]:

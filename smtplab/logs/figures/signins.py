@@ -6,17 +6,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import theme
-from smtplab.logs.check.signins import GUESSES, networks
+from smtplab.logs.check.signins import GUESSES, attempts
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import finish, labels, mark, name_panel, panels, step, top
 
 
 def signins_over_time(evidence: LogEvidence) -> go.Figure:
     """Failed sign-ins above, by network; successes below, those from networks that had guessed apart."""
-    tried = evidence.connections.dropna(subset=["auth_ok"])
+    tried = attempts(evidence.connections)
     if tried.empty:
         return theme.missing("No sign-in is known", "No log of the case tells of sign-ins (SASL, IMAP, POP3).")
-    tried = tried.assign(network=networks(tried["client_ip"]), ok=tried["auth_ok"].astype(bool))
     rule, words = step(tried["time"], 150)
     tried["at"] = tried["time"].dt.floor(rule)
     failed, fine = tried[~tried["ok"]], tried[tried["ok"]]
