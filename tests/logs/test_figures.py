@@ -146,7 +146,7 @@ def test_the_address_that_one_provider_refuses() -> None:
     figure = figures.address_by_provider(evidence(outcomes=rows))
     assert figure.layout.title.text == "Gmail refuses or delays 40% of the mail from 192.0.2.2"
     cells = dict(zip(figure.data[0].x, figure.data[0].text[0], strict=True))
-    assert cells == {"192.0.2.1": "0 of 100", "192.0.2.2": "40 of 100<br>address<br>blocked"}
+    assert cells == {"192.0.2.1": "0%", "192.0.2.2": "40%<br>address<br>blocked"}
 
 
 def tries(count: int, **more: Any) -> list[Row]:

@@ -60,11 +60,13 @@ def address_by_provider(evidence: LogEvidence) -> go.Figure:
             z=[[share for share, _ in row] for row in cells], x=addresses, y=[providers.name(n) for n in names],
             text=[[words for _, words in row] for row in cells], texttemplate="%{text}", textfont={"size": 10},
             zmin=0, zmax=1, colorscale=theme.scale("lost"), showscale=False, xgap=2, ygap=2,
-            hovertemplate="%{x} to %{y}: %{text}<extra></extra>",
+            customdata=[[int(sent.get((a, n), 0)) for a in addresses] for n in names],
+            hovertemplate="%{x} to %{y}: %{text}, of %{customdata:,}<extra></extra>",
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(type="category", side="top", tickangle=0)
+    short = ["<br>".join(wrap(a.replace(":", ": ").replace(".", ". "), 8)).replace(" ", "") for a in addresses]
+    figure.update_xaxes(type="category", side="top", tickangle=0, tickvals=addresses, ticktext=short)
     found = [(cells[i][j][0] or 0.0, a, n) for i, n in enumerate(names) for j, a in enumerate(addresses)]
     share, address, name = max(found, key=lambda f: _sure(sent, f), default=(0.0, "", ""))
     title = "No address of ours is treated badly by a large provider"
@@ -87,9 +89,9 @@ def _cell(sent: pd.Series, why: pd.DataFrame, key: tuple[str, str]) -> tuple[flo
     if not total:
         return None, ""
     if key not in why.index:
-        return 0.0, f"0 of {total:,}"
+        return 0.0, "0%"
     bad = int(why.loc[key, "bad"])
-    return round(bad / total, 4), f"{bad:,} of {total:,}<br>{'<br>'.join(wrap(str(why.loc[key, 'chief']), 14))}"
+    return round(bad / total, 4), "<br>".join([f"{bad / total:.0%}", *wrap(str(why.loc[key, "chief"]), 10)])
 
 
 def _failed(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -81,9 +81,9 @@ def deferrals_over_time(evidence: LogEvidence) -> go.Figure:
         words = f"{providers.name(name)}: {one['sum'].sum() / max(one['size'].sum(), 1):.0%} held back"
         if risen[name]:
             up = risen[name][0]
-            change = f"from {up.before.share:.0%} to {up.after.share:.0%} on {theme.day(up.time)}"
+            change = f"from {up.before.share:.0%} to {up.after.share:.0%} held back on {theme.day(up.time)}"
             figure.add_vline(x=labels([up.time])[0], line_color=theme.colour("critical"), line_width=2, row=row, col=1)
-            words += f", {change}"
+            words = f"{providers.name(name)}: {change}"
             first = first or f"{providers.name(name)} began to hold mail back on {theme.day(up.time)}"
         said.append(words)
         name_panel(figure, row, words)
