@@ -111,11 +111,13 @@ def answer(
             "undefined", "", smtp, seen.enhanced or None, False, False, "", "", None, "", None, False, 0.0, False,
             who, asked, Evidence.NONE, Standing.ALONE,
         )  # fmt: skip
-    return _reply(first._replace(span=_original(whole, first.span)), other, seen, text, who)
+    if whole.cuts:
+        first = _Hit(first.rule, first.evidence, _original(whole, first.span))
+    return _reply(first, other, seen, text, who)
 
 
 def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] | None:
-    return (whole.original(span[0]), whole.original(span[1] - 1) + 1) if span and whole.cuts else span
+    return (whole.original(span[0]), whole.original(span[1] - 1) + 1) if span else None
 
 
 _remembered = lru_cache(maxsize=50_000)(answer)
