@@ -7,7 +7,7 @@ import pandas as pd
 from smtplab import providers
 from smtplab.logs.check.signins import attempts
 from smtplab.logs.evidence import LogEvidence
-from smtplab.logs.rates import bands
+from smtplab.rates import bands
 
 _OUTCOMES = ("accepted", "late", "lost", "pending")
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from smtplab.findings import Finding
 from smtplab.logs.evidence import LogEvidence
-from smtplab.logs.rates import wilson
+from smtplab.rates import wilson
 
 BURST = 50
 """Unknown users of one campaign below which nothing is said."""

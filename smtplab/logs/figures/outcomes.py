@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from smtplab import providers, theme
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, finish, labels, mark, name_panel, panels, step, top
-from smtplab.logs.rates import bands
 from smtplab.logs.story import duration
+from smtplab.rates import bands
 
 _OUTCOMES = ("accepted", "late", "lost", "pending")
 _PATTERNS = {"lost": "/", "late": "."}

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from smtplab import providers, replies, theme
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, top
-from smtplab.logs.rates import wilson
+from smtplab.rates import wilson
 
 _LATE = "late, then accepted"
 

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from smtplab import providers, theme
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.figures.panels import NONE, finish, labels, mark, name_panel, panels, step, top
-from smtplab.logs.rates import bands, jumps
+from smtplab.logs.rates import jumps
+from smtplab.rates import bands
 
 _PROVIDERS = 4
 _MOST = 90
