@@ -82,7 +82,7 @@ def test_the_price_of_stopping_is_told() -> None:
 def test_confidence_is_set_against_what_was_measured() -> None:
     rows = pd.DataFrame({"stated": [0.9, 0.5], "observed": [0.95, 0.4], "n": [300, 100]})
     assert title(bounces.reliability(rows)) == (
-        "Confidence is off by 6.2% on average, over 400 replies that it was not set by"
+        "Stated confidence is off by 6.2 points on average, over 400 replies it was not set by"
     )
 
 

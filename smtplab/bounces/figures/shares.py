@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from smtplab import providers, theme
+from smtplab.rates import bands
 
 What = Literal["lost", "gone", "complaints"]
 _WORDS = {
@@ -95,6 +96,7 @@ def reliability(rows: pd.DataFrame) -> go.Figure:
     shown = rows.sort_values("stated", kind="stable")
     stated, observed = ([round(float(v), 4) for v in shown[c]] for c in ("stated", "observed"))
     counts = [int(n) for n in shown["n"]]
+    low, high = (list(b) for b in bands((shown["observed"] * shown["n"]).round(), shown["n"]))
     figure = go.Figure()
     figure.add_scatter(
         name="as stated", x=[0, 1], y=[0, 1], mode="lines", hoverinfo="skip",
@@ -104,8 +106,15 @@ def reliability(rows: pd.DataFrame) -> go.Figure:
         name="measured",
         x=stated,
         y=observed,
-        mode="lines+markers",
-        line={"color": theme.colour("accent"), "width": 2},
+        mode="markers",
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [round(h - o, 4) for h, o in zip(high, observed, strict=True)],
+            "arrayminus": [round(o - lo, 4) for lo, o in zip(low, observed, strict=True)],
+            "color": theme.colour("faint"),
+            "thickness": 1.5,
+        },
         marker={"color": theme.colour("accent"), "size": [round(7 + 17 * (n / max(counts)) ** 0.5, 1) for n in counts]},
         customdata=counts,
         hovertemplate="stated %{x:.0%}, right %{y:.0%} of %{customdata:,}<extra></extra>",
@@ -114,9 +123,9 @@ def reliability(rows: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(range=[0, 1.04], tickformat=".0%")
     total = sum(counts)
     gap = sum(abs(s - o) * n for s, o, n in zip(stated, observed, counts, strict=True)) / total
-    title = f"Confidence is off by {gap:.1%} on average, over {total:,} replies that it was not set by"
+    title = f"Stated confidence is off by {gap * 100:.1f} points on average, over {total:,} replies it was not set by"
     alt = "; ".join(f"stated {s:.0%}: {o:.0%} of {n:,} right" for s, o, n in zip(stated, observed, counts, strict=True))
     return theme.finish(
-        figure, title=title, alt=alt, x="confidence stated", y="share of right answers",
+        figure, title=title, alt=alt, x="confidence stated", y="share of right answers, 95 % interval",
         source="measured over public bounces", height=440,
     )  # fmt: skip
