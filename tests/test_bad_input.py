@@ -112,7 +112,7 @@ CASES: list[tuple[str, Spoil, str, tuple[str, ...]]] = [
     ("a source is missing", mend("logs/*", "logs/x.log"), "case/sources/logs/x.log: sources.logs names a file", ALL),
     ("a folder for a file", folder_for_file, "case/sources/logs/old: is a folder; sources.logs takes files. Mend", ALL),
     ("a pipe for a file", lambda c: os.mkfifo(c / "sources/logs/p"), "logs/p: is neither a file nor a folder", ALL),
-    ("a log of a web server", put("sources/logs/mail.log", WEB * 2_000), "mail.log: not a mail log: no line bears", ALL),
+    ("a log of a web server", put("sources/logs/mail.log", WEB * 2_000), "mail.log: not a mail log: no line", ALL),
     ("one log of two is a PDF", put("sources/logs/z.log", b"%PDF-1.4\n\0\1"), "logs/z.log: not a mail log: no", ALL),
     ("a log of the kernel", put("sources/logs/mail.log", KERNEL), "mail.log: no line of a mail program that", ALL),
     ("a packed log that is not", put("sources/logs/z.gz", b"\x1f\x8b\x08\0"), "z.gz: no log can be read from it", ALL),
