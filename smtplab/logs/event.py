@@ -22,8 +22,9 @@ Kind = Literal[
     "removed",  # the message left the queue: what comes under this queue id later is another message
     "rejection",  # an inbound command was refused: stage, client_*, helo, sender, recipient, smtp_code, response
     "session",  # an inbound connection ended: client_*, commands, ended, tls_version; auth_* where it signed in
+    "ending",  # how an inbound connection is about to end: client_*, ended; its session goes with it
     "sign_in",  # a sign-in was tried: client_*, auth_method, auth_user, auth_ok
-    "tls",  # TLS of an outbound connection: pid, relay_host, relay_ip, tls_version, tls_cipher, tls_verified
+    "tls",  # TLS of a connection: pid, relay_* (outbound) or client_* (inbound), tls_version, tls_cipher, tls_verified
     "complaint",  # a recipient called it spam: recipient, campaign, feedback by a provider's event
 ]  # fmt: skip
 
