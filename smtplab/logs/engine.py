@@ -21,7 +21,7 @@ import duckdb
 
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.meaning import LOWER, Known, judge, prepare
-from smtplab.logs.parse import FAMILIES, Events, Tally, parse
+from smtplab.logs.parse import FAMILIES, Events, Tally, parse, still
 from smtplab.logs.segments import Segment
 
 TABLES = ("deliveries", "messages", "connections", "rejections", "complaints", "begun")
@@ -70,7 +70,7 @@ def connection(folder: Path, threads: int = WORKERS) -> Iterator[duckdb.DuckDBPy
     }
     config["autoinstall_known_extensions"] = False
     with duckdb.connect(config=config) as con:
-        con.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
+        still(con)
         yield con
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -172,7 +173,7 @@ class Events:
 def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, int, str]]:
     """One piece of events, a file a family; gives first number, count and shape of lines not understood."""
     with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as con:
-        con.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
+        still(con)
         for kind, table in lines.items():
             con.register(kind, table)
         con.register("rows", rows)
@@ -188,6 +189,14 @@ def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple
                 wanted = f"select {names} from ({made}) union all by name {wanted}"
             con.execute(f"copy ({wanted}) to '{stem}.{family}.parquet' (format parquet)")
         return con.execute(_sql("unread"), {"stem": str(stem), "quiet": QUIET}).fetchall()
+
+
+def still(con: duckdb.DuckDBPyConnection) -> None:
+    """Let rows come in any order, and no bar be drawn."""
+    con.execute("set preserve_insertion_order = false")
+    # In a notebook without widgets there is no bar, and DuckDB refuses to hear of one.
+    with suppress(duckdb.InvalidInputException):
+        con.execute("set enable_progress_bar = false")
 
 
 @cache
