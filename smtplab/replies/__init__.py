@@ -7,7 +7,8 @@
 
 from smtplab.replies.confidence import WEAK, reliability
 from smtplab.replies.guidance import Advice, advice, correction
-from smtplab.replies.judge import Reply, RunnerUp, classify, command
+from smtplab.replies.judge import Reply, classify, command
+from smtplab.replies.ranking import RunnerUp
 from smtplab.replies.rules import Reason, Rule, fingerprint, reasons, rules
 from smtplab.replies.vocabulary import rescued_by, words
 

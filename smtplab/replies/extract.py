@@ -10,11 +10,12 @@ _CODES = re.compile(
     r"([245][0-9]{2})(?<![0-9a-z.@/=-][0-9]{3})(?![.0-9\]a-z@])"
     r"(?:[ :-]{1,3}#?([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![.0-9]))?"
 )
-_ENHANCED = re.compile(r"([245]\.(?<![0-9a-z.\[@-][245]\.)[0-9]{1,3}\.[0-9]{1,3})(?![.0-9\]a-z@])")
+_ENHANCED = re.compile(r"\.(?<=[245]\.)(?<![0-9a-z.\[@-][245]\.)[0-9]{1,3}\.[0-9]{1,3}(?![.0-9\]a-z@])")
 _QUOTE_END = re.compile(r"'(?= |$)")
 
 
-_LINES = re.compile(r"([245][0-9]{2})-(?<![0-9a-z.@/=-][0-9]{3}-)([245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
+# As above: the sign that is rare is looked for, what stands before it is seen then.
+_LINES = re.compile(r"-(?<=[245][0-9]{2}-)(?<![0-9a-z.@/=-][0-9]{3}-)([245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
 
 
 class Unfolded(NamedTuple):
@@ -36,7 +37,8 @@ def unfold(text: str) -> Unfolded:
     first = _LINES.search(text) if "-" in text else None
     if first is None:
         return Unfolded(text)
-    codes = re.compile(f" {{1,3}}{first[1]}[- ](?:{re.escape(first[2])})?" if first[2] else f" {{1,3}}{first[1]}[- ]")
+    code = text[first.start() - 3 : first.start()]
+    codes = re.compile(f" {{1,3}}{code}[- ](?:{re.escape(first[1])})?" if first[1] else f" {{1,3}}{code}[- ]")
     kept, cuts, at, length = [], [], 0, 0
     for again in codes.finditer(text, first.end()):
         kept.append(text[at : again.start() + 1])
@@ -64,8 +66,8 @@ def extract(text: str, start: int = 0) -> Said:
     if codes is None and start:
         codes = _CODES.search(text)
     enhanced = codes[2] if codes else None
-    if enhanced is None and (loose := _ENHANCED.search(text, start, end)):
-        enhanced = loose[1]
-    if enhanced is None and start and (before := _ENHANCED.search(text, 0, start)):
-        enhanced = before[1]
+    if enhanced is None and (loose := _ENHANCED.search(text, start + 1, end)):
+        enhanced = text[loose.start() - 1 : loose.end()]
+    if enhanced is None and start and (before := _ENHANCED.search(text, 1, start)):
+        enhanced = text[before.start() - 1 : before.end()]
     return Said(start, end, int(codes[1]) if codes else None, enhanced)

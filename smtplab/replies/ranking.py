@@ -1,0 +1,239 @@
+"""Which rules may explain a reply, the best first: told from what was found in it, so alike for all replies alike.
+
+Texts differ in addresses and numbers, seldom in what the rules find in them: so the order is kept, not made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from smtplab.replies import confidence
+from smtplab.replies.confidence import TEXTS, Evidence, Standing
+from smtplab.replies.rules import Mark, Rule, marks, rules
+
+SURE = 0.6
+"""With less confidence nobody is removed, whatever the reason."""
+
+
+class RunnerUp(NamedTuple):
+    """The next rule that fits and would give another reason."""
+
+    rule: str
+    reason: str
+
+
+class Candidate(NamedTuple):
+    """A rule that may fit, what it would rest on, and its number."""
+
+    rule: Rule
+    evidence: Evidence
+    number: int
+
+
+class Verdict(NamedTuple):
+    """What follows from a rule, whatever the words of the reply; the fields are those of `Reply`."""
+
+    reason: str
+    rule: str
+    smtp_code: int | None
+    enhanced_code: str | None
+    permanent: bool
+    ours: bool
+    advice: str
+    field: str
+    runner_up: RunnerUp | None
+    conflict: bool
+    confidence: float
+    suppress: bool
+    provider: str
+    command: str
+    evidence: Evidence
+    standing: Standing
+
+
+class Facts(NamedTuple):
+    """What is known of a reply beside its words; `found`: the ascending numbers of the patterns that are in it.
+
+    `whose`: the provider that the caller named, then the one of the host that the text names. `whole`: nothing but
+    the reply is in the text.
+    """
+
+    found: tuple[int, ...]
+    smtp: int | None
+    enhanced: str
+    given: str
+    host: str
+    command: str
+    whole: bool
+    without: frozenset[str] = frozenset()
+    """The rules of these ids are left out."""
+
+
+class Ranking(NamedTuple):
+    """The rules whose conditions hold, the best first; whether their texts are in the reply itself is to be seen."""
+
+    candidates: tuple[Candidate, ...]
+    first: Candidate | None
+    verdict: Verdict
+    """If the first of them is right."""
+
+
+@lru_cache(maxsize=20_000)
+def ranking(facts: Facts) -> Ranking:
+    """All rules that the facts allow."""
+    told = _told(facts)
+    candidates = tuple(c for c in _candidates(told) if c.rule.id not in facts.without)
+    first = candidates[0] if candidates else None
+    return Ranking(candidates, first, _verdict(told, first, rival(candidates, first)))
+
+
+def rival(candidates: tuple[Candidate, ...], first: Candidate | None) -> Rule | None:
+    """The next rule with another reason than the first."""
+    return next((c.rule for c in candidates if first and c.rule.reason != first.rule.reason), None)
+
+
+def verdict(facts: Facts, first: Candidate | None, other: Rule | None) -> Verdict:
+    """What follows if `first` is right and `other` would say something else."""
+    return _verdict(_told(facts), first, other)
+
+
+class _Told(NamedTuple):
+    found: tuple[int, ...]
+    smtp: int | None
+    enhanced: str
+    who: str
+    providers: tuple[str, ...]
+    command: str
+    whole: bool
+
+    def fits(self, rule: Rule) -> bool:
+        """Whether all but the text holds."""
+        if rule.provider and not rule.unique and rule.whose.isdisjoint(self.providers):
+            return False
+        return rule.fits(self.smtp, self.enhanced, self.command)
+
+
+def _told(facts: Facts) -> _Told:
+    """Whose reply it is and which command it answers, by what was given and by the marks in the text."""
+    found, smtp, enhanced, given, host, command, whole, _ = facts
+    whose = [name for name in (given, host) if name in known()]
+    for number in reversed(found):
+        if number < len(rules()):
+            break
+        one = mark(number)
+        if one.kind == "provider":
+            whose.append(one.says)
+        elif one.kind == "command" and not command:
+            command = one.says
+    providers = tuple(dict.fromkeys(whose))
+    return _Told(found, smtp, enhanced, providers[0] if providers else given, providers, command, whole)
+
+
+def mark(number: int) -> Mark:
+    """The mark of a pattern's number."""
+    return marks()[number - len(rules())]
+
+
+@cache
+def known() -> frozenset[str]:
+    """The providers that some rule is about."""
+    return frozenset(name for rule in rules() for name in rule.provider)
+
+
+class _Coded(NamedTuple):
+    """The rules that look at one enhanced code alone."""
+
+    own: tuple[Candidate, ...] = ()
+    early: tuple[Candidate, ...] = ()
+    plain: tuple[Candidate, ...] = ()
+    generic: tuple[Candidate, ...] = ()
+    reasons: frozenset[str] = frozenset()
+    """What the code plainly means."""
+
+
+_NO_CODE = _Coded()
+
+
+@cache
+def _by_code() -> Mapping[str, _Coded]:
+    made: dict[str, list[tuple[Rule, int]]] = {}
+    for number, rule in enumerate(rules()):
+        for code in () if rule.text else rule.codes:
+            made.setdefault(code, []).append((rule, number))
+    return {code: _coded(found) for code, found in made.items()}
+
+
+def _coded(found: list[tuple[Rule, int]]) -> _Coded:
+    anybody = [(r, n) for r, n in found if not r.provider]
+    return _Coded(
+        tuple(Candidate(r, Evidence.PROVIDER_CODE, n) for r, n in found if r.provider),
+        tuple(Candidate(r, Evidence.CODE, n) for r, n in anybody if r.early),
+        tuple(Candidate(r, Evidence.CODE, n) for r, n in anybody if not (r.early or r.generic)),
+        tuple(Candidate(r, Evidence.GENERIC_CODE, n) for r, n in anybody if r.generic),
+        frozenset(r.reason for r, _ in anybody if not r.generic),
+    )
+
+
+@cache
+def _by_smtp() -> tuple[Candidate, ...]:
+    return tuple(Candidate(r, Evidence.SMTP_CODE, n) for n, r in enumerate(rules()) if not r.text and not r.codes)
+
+
+def _candidates(told: _Told) -> Iterator[Candidate]:
+    """The rules whose conditions hold, the best first; the texts are still to be found in the reply."""
+    all_rules, fits = rules(), told.fits
+    named = [(all_rules[n], n) for n in told.found if n < len(all_rules) and fits(all_rules[n])]
+    own = [(r, n) for r, n in named if r.provider]
+    general = [(r, n) for r, n in named if not r.provider]
+    yield from (Candidate(r, Evidence.PROVIDER_TEXT, n) for r, n in own)
+    coded = _by_code().get(told.enhanced, _NO_CODE)
+    yield from (c for c in (*coded.own, *coded.early) if fits(c.rule))
+    yield from (Candidate(r, Evidence.TEXT, n) for r, n in general if not r.generic)
+    yield from (c for c in coded.plain if fits(c.rule))
+    if not told.whole:
+        yield from (Candidate(r, Evidence.STRAY_TEXT, n) for r, n in (*own, *general) if not r.generic)
+    yield from (Candidate(r, Evidence.VAGUE_TEXT, n) for r, n in general if r.generic)
+    yield from (c for c in coded.generic if fits(c.rule))
+    yield from (c for c in _by_smtp() if fits(c.rule))
+
+
+def _verdict(told: _Told, first: Candidate | None, other: Rule | None) -> Verdict:
+    code = told.enhanced or None
+    if first is None:
+        return Verdict(
+            "undefined", "", told.smtp, code, False, False, "", "", None, False, 0.0, False, told.who, told.command,
+            Evidence.NONE, Standing.ALONE,
+        )  # fmt: skip
+    rule, evidence, _ = first
+    standing = _standing(first, other, told)
+    sure = confidence.of(evidence, standing)
+    lasting = sure >= SURE and not (told.enhanced or str(told.smtp or "")).startswith("4")
+    return Verdict(
+        rule.reason,
+        rule.id,
+        told.smtp,
+        code,
+        rule.permanent and lasting,
+        rule.ours,
+        rule.advice,
+        "text" if evidence in TEXTS else "enhanced code" if rule.codes else "smtp code",
+        RunnerUp(other.id, other.reason) if other else None,
+        standing is Standing.CONTRADICTED,
+        sure,
+        rule.suppress and lasting,
+        told.who,
+        told.command,
+        evidence,
+        standing,
+    )
+
+
+def _standing(hit: Candidate, other: Rule | None, told: _Told) -> Standing:
+    """Whether the enhanced code has a plain meaning of its own, and the same; whether another rule disagrees."""
+    if hit.evidence in TEXTS and (meant := _by_code().get(told.enhanced, _NO_CODE).reasons):
+        return Standing.CONFIRMED if hit.rule.reason in meant else Standing.CONTRADICTED
+    if not told.enhanced and told.smtp is None:
+        return Standing.BARE
+    return Standing.CONTESTED if other else Standing.ALONE
