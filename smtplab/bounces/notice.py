@@ -14,6 +14,8 @@ from smtplab.bounces.message import EMBEDDED, MAX_TEXT, Part, as_text
 MAX_LINES = 2_000
 MAX_MARKS = 50
 """Lines that announce a copy of which so many are looked at."""
+_ROOM = re2.Options()
+_ROOM.max_mem = 64 << 20  # With less it forgets what it knows of the pattern, and learns it again in each text.
 _COPY = re2.compile(
     r"(?im)^[ \t>]{0,6}(?:"
     r"[-=*._~]{2,}[^\n]{0,50}(?:message|mail|header|body|text|copy|nachricht|kopie|mensaje|messaggio|"
@@ -23,6 +25,7 @@ _COPY = re2.compile(
     r"text of|body of|ursprüngliche|kopie|d'origine|исходн)\b[^\n]{0,60}"
     r"(?:follows?|below|attached|enclosed|included|line|mail|message|folgt|nachricht|[:：])[ .]{0,3}"
     r"|[^\n]{0,40}(?:附件中的内容|原信件|送信メッセージ|元のメール|オリジナル)[^\n]{0,40})[ \t]*$",
+    _ROOM,
 )
 """A line that announces the copy; only what a header block follows is one."""
 _HEADER_LINE = re.compile(

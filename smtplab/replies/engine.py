@@ -77,6 +77,18 @@ def probe(pattern: str) -> str:
 
 
 @cache
+def commands() -> Finder:
+    """As `finder`, for the marks of commands alone: much quicker over a long text."""
+    chosen = [n + len(rules()) for n, m in enumerate(marks()) if m.kind == "command"]
+    try:
+        import re2
+    except ImportError:
+        return plain()
+    match = _set(re2, [patterns()[n] for n in chosen])
+    return lambda text: [chosen[n] for n in match(text.encode()) or ()]
+
+
+@cache
 def finder() -> Finder:
     """The fastest that this machine has; patterns with gaps are a second set, for texts that hold what they need."""
     try:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from smtplab import providers
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
-from smtplab.replies.engine import finder, locate
+from smtplab.replies.engine import commands, finder, locate
 from smtplab.replies.extract import Unfolded, extract, unfold
 from smtplab.replies.ranking import Candidate, Facts, RunnerUp, known, mark, ranking, verdict
 from smtplab.replies.rules import Rule, marks, rules
@@ -107,7 +107,7 @@ def command(text: str) -> str | None:
 
     None where it names none, or several.
     """
-    found = finder()(_lower(text))
+    found = commands()(_lower(text))
     named = {mark(n).says for n in found if n >= len(rules()) and mark(n).kind == "command"}
     return named.pop() if len(named) == 1 else None
 
