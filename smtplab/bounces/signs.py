@@ -52,8 +52,9 @@ def weight(message: Part, words: str) -> int:
 def _against(message: Part, words: str, machine: bool, found: set[str]) -> int:
     """Signs of a person or a list; the address that takes the bounces of a list may be a list itself."""
     lists = message.has("List-Unsubscribe") or message.has("List-Post")
-    # Some servers answer in the thread of what they return.
-    threaded = (message.has("In-Reply-To") or message.has("References")) and not machine
+    # Some servers and list managers answer in the thread of what they return.
+    written = machine or "robot" in found
+    threaded = (message.has("In-Reply-To") or message.has("References")) and not written
     quoted = words.startswith(">") + words.count("\n>", 0, MAX_WORDS) >= QUOTED
     total = (2 if machine else 3) * ("replying" in found) + (1 if machine else 3) * bool(lists) + threaded
     return total + 3 * ("quoting" in found) + 2 * quoted + 2 * _greets(words[:400])

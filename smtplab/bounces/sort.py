@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from smtplab import mail, providers, replies
-from smtplab.bounces import arf, autoreply, dsn, formats, forward, recognisers, returned, signs
+from smtplab.bounces import arf, autoreply, dsn, formats, forward, lifetime, recognisers, returned, signs
 from smtplab.bounces.dsn import Recipient, Status
-from smtplab.bounces.letter import Letter
+from smtplab.bounces.letter import REPLY, Letter
 from smtplab.bounces.message import Part, as_text, outside
 from smtplab.bounces.message import read as read_message
 from smtplab.bounces.recognisers import notification
@@ -197,12 +197,17 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
     known = (recipient.smtp_code, recipient.status, providers.provider(domain, recipient.remote_mta or ""))
     command = replies.command(_plain(letter.words)) if alone else None
     reply = replies.classify(recipient.diagnostic or "", *known, command)
-    if alone and reply.evidence in replies.WEAK and (words := _plain(letter.words)):
-        # The report may say less than the notice that a person reads; of several recipients it tells nothing.
+    weak = reply.evidence in replies.WEAK
+    if alone and (weak or not REPLY.search(recipient.diagnostic or "")) and (words := _plain(letter.words)):
+        # Without a server's reply the report may say less than the notice; of several recipients that tells nothing.
         wider = replies.classify(words, *known)
         if reply.reason == "undefined" and (wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT):
             recipient = replace(recipient, diagnostic=words)
-        reply = max(reply, wider, key=lambda r: r.confidence)
+        if weak or wider.field == "text":
+            reply = max(reply, wider, key=lambda r: r.confidence)
+    if recipient.kind == "bounce" and reply.reason == lifetime.WAY:
+        words = f"{recipient.diagnostic} {_plain(letter.words) if alone else ''}"
+        reply = lifetime.judged(reply, words, mail.moment(status.arrival or ""), mail.date(message))
     failed = recipient.kind in ("bounce", "delay")
     return _row(
         recipient.kind,

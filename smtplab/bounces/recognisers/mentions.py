@@ -30,8 +30,8 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
             if plain not in scores or score > scores[plain]:
                 scores[plain], where[plain] = score, at
     best = max(scores.values(), default=-1)
-    # One that stands alone needs no words around it, which may be in a language or charset that nobody told.
-    enough = 1 if len(scores) == 1 else ENOUGH
+    # One that could be it alone needs no words around it, which may be in a language or charset that nobody told.
+    enough = 1 if sum(s > 0 for s in scores.values()) == 1 else ENOUGH
     chosen = [a for a, s in scores.items() if s == best >= enough][:20]
     return [Recipient(kind, a, diagnostic=_words(letter, where[a])) for a in chosen]
 
