@@ -129,7 +129,8 @@ def _attempt(text: str, base: dict[str, Any]) -> tuple[dict[str, Any], str]:
             row["tls_verified"] = _VERIFIED.get(_value(rest, " CV=") or "")
         if (own := _value(rest, " I=[")) and (source := ip(own.partition("]")[0])):
             row["source_ip"], row["provenance"] = source, "interface in the log"
-    else:
+    elif (transport := _value(rest, " T=")) and "smtp" not in transport.lower():
+        # Without a transport no host was found to ask: that is no delivery on this machine.
         row["relay_host"] = "local"
     return row, rest
 
@@ -138,6 +139,7 @@ def _delivered(text: str, base: dict[str, Any]) -> list[Event]:
     before, confirmed, reply = text.partition(' C="')
     row, rest = _attempt(before, base)
     row["status"] = "sent"
+    row.setdefault("relay_host", "local")
     if text.startswith((":blackhole:", "blackhole ")):
         row["status"] = "discarded"
     if confirmed:

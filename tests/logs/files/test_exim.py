@@ -84,7 +84,7 @@ def test_a_bounce_has_the_null_sender_and_a_local_message_no_client() -> None:
             },
         ),
         ("** bob@x.example: retry timeout exceeded", {"recipient": "bob@x.example", "status": "expired", "response": "retry timeout exceeded"}),
-        ("** nobody@meridian.example : Unrouteable address", {"recipient": "nobody@meridian.example", "status": "bounced", "response": "Unrouteable address"}),
+        ("** nobody@meridian.example : Unrouteable address", {"recipient": "nobody@meridian.example", "status": "bounced", "response": "Unrouteable address", "relay_host": None}),
         (
             "== bob@x.example R=dns T=smtp defer (-44) H=mx [203.0.113.2]: SMTP error from remote mail server after RCPT TO:<bob@x.example>: 451 4.7.1 greylisted",
             {"recipient": "bob@x.example", "status": "deferred", "relay_host": "mx", "relay_ip": "203.0.113.2", "smtp_code": 451, "enhanced_code": "4.7.1"},
@@ -93,7 +93,9 @@ def test_a_bounce_has_the_null_sender_and_a_local_message_no_client() -> None:
             "== bob@x.example R=dns T=smtp defer (-44) H=mx [2001:db8::25]:25 I=[198.51.100.11]:5 DT=1.5s: SMTP error from remote mail server after RCPT TO:<bob@x.example>: 451 later",
             {"source_ip": "198.51.100.11", "delay_transmission": 1.5, "response": "SMTP error from remote mail server after RCPT TO:<bob@x.example>: 451 later"},
         ),
-        ("== bob@x.example R=dns T=smtp defer (111): Connection refused", {"status": "deferred", "response": "Connection refused"}),
+        ("== bob@x.example R=dns T=smtp defer (111): Connection refused", {"status": "deferred", "response": "Connection refused", "relay_host": None}),
+        ("** bob@x.example R=dns T=remote_smtp: retry timeout exceeded", {"status": "expired", "relay_host": None}),
+        ("** ann@meridian.example R=local T=mail_spool: mailbox is full", {"status": "bounced", "relay_host": "local"}),
         ("== bob@x.example routing defer (-51): retry time not reached", {"recipient": "bob@x.example", "response": "retry time not reached"}),
     ],
 )  # fmt: skip
