@@ -93,7 +93,9 @@ def _part(family: str, number: int, partitions: int) -> str:
     if family == "told":
         return (
             "select * from told where not (kind = 'tls' and relay_ip is not null)"
-            f" and hash(host, pid, client_ip) {here}"
+            # A refusal that names no client is joined with its message.
+            " and case when kind = 'rejection' and client_ip is null then hash(host, queue_id)"
+            f" else hash(host, pid, client_ip) end {here}"
             " union all by name select t.* exclude (connection) from last"
         )
     return f"select * from {family} where hash(host, queue_id) {here}"

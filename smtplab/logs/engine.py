@@ -110,7 +110,10 @@ def build(
 def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Make every table of the parts a view of `con`."""
     for table in TABLES:
-        con.execute(f"create temp view {table} as select * from read_parquet({parts.files(table)!r})")
+        source = f"read_parquet({parts.files(table)!r})"
+        if table == "rejections":
+            source = f"({_sql('refused').format(rejections=source)})"
+        con.execute(f"create temp view {table} as select * from {source}")
 
 
 def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, first: int, final: bool) -> None:

@@ -21,6 +21,8 @@ Places = np.ndarray[Any, np.dtype[np.int64]]
 
 _STAMP = 40
 _HOST = 64
+_PRIORITY = 20
+"""Bytes of a priority in angle brackets; `<security.warning>` is the longest."""
 _PROGRAM = 48
 """Bytes of a program's name with its pid."""
 _ID = 21
@@ -65,6 +67,7 @@ def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
     if len(left := np.flatnonzero(time < 0)):
         data = _others(data, left, time, rest, end, start, stamps)
     fine = time >= 0
+    _past_priority(data, rest, fine)
     lines = Lines(data, number, time, rest, end, total)
     if not fine.all():
         full = end > start
@@ -72,6 +75,15 @@ def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
         lines = Lines(data, number[fine], time[fine], rest[fine], end[fine], total, int((~full).sum()), len(strange))
         lines.first_strange = int(number[strange[0]]) if len(strange) else 0
     return lines
+
+
+def _past_priority(data: Bytes, rest: Places, fine: Flags) -> None:
+    """Some servers write the priority behind the stamp, as `<mail.info> ` (syslogd -v of FreeBSD) or `<22>`."""
+    at = np.flatnonzero(fine & (data[rest] == 60))
+    if len(at):
+        close = (_columns(data, rest[at], _PRIORITY) == 62).argmax(axis=1)
+        behind = rest[at] + close + 1
+        rest[at] = np.where(close > 0, behind + (data[behind] == 32), rest[at])
 
 
 def _clean(run: bytes) -> bytes:

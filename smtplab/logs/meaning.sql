@@ -53,9 +53,13 @@ where not q.closed;
 create or replace temp view rejections as
 select r.* exclude (shape, sender, recipient), nullif(sender, '') as sender, nullif(recipient, '') as recipient, f.reason
 from (
-    select seq, time, host, service, stage, client_host, client_ip, helo, sender, recipient, smtp_code, enhanced_code,
-        response, {shape} as shape
-    from new_told where kind = 'rejection') as r
+    -- Sendmail's "User unknown" names no client: the message's own line does.
+    select t.seq, t.time, t.host, service, stage, coalesce(t.client_host, w.client_host) as client_host,
+        coalesce(t.client_ip, w.client_ip) as client_ip, helo, coalesce(t.sender, w.sender) as sender, recipient,
+        smtp_code, enhanced_code, response, {shape} as shape
+    from new_told as t left join whole as w
+        on t.client_ip is null and t.host = w.host and t.queue_id = w.queue_id
+    where t.kind = 'rejection') as r
 left join refusals as f on r.shape = f.shape and r.smtp_code is not distinct from f.code
     and r.enhanced_code is not distinct from f.enhanced;
 

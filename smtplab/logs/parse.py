@@ -222,7 +222,7 @@ FAMILIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyTy
         ),
         "told": (
             ("sign_in", "tls", "session", "ending", "rejection"),
-            (*_HEAD, "service", "pid", "client_host", "client_ip", "relay_host", "relay_ip", "tls_version",
+            (*_HEAD, "service", "pid", "queue_id", "client_host", "client_ip", "relay_host", "relay_ip", "tls_version",
              "tls_cipher", "tls_verified", "auth_method", "auth_user", "auth_ok", "ended", "commands", "stage",
              "helo", "sender", "recipient", "smtp_code", "enhanced_code", "response"),
         ),

@@ -107,7 +107,8 @@ def _ordered(name: str) -> str:
     from smtplab.tables import schemas
 
     schema = schemas()[name]
-    columns = ", ".join(c.name for c in schema.columns)
+    # Inside, files that name no host share one, so that their lines can be joined.
+    columns = ", ".join("nullif(host, '') as host" if c.name == "host" else c.name for c in schema.columns)
     return f"select {columns} from {name} order by {', '.join(schema.sort)}, seq"
 
 

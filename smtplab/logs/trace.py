@@ -54,7 +54,7 @@ def trace(evidence: LogEvidence, what: str, limit: int = LISTED) -> Trace:
     """
     wanted = what.strip().removeprefix("<").removesuffix(">")
     parts = _about(evidence, wanted)
-    refused = _refused(evidence.rejections, wanted)
+    refused = _refused(evidence.rejections, wanted).fillna({"host": ""})
     times = pd.concat([p[["key", "time"]] for p in (*parts, refused)], ignore_index=True)
     starts = times.groupby("key")["time"].min().sort_values(ascending=False, kind="stable")
     numbers = {key: number for number, key in enumerate(starts.index[:limit], 1)}
@@ -85,6 +85,8 @@ def _about(evidence: LogEvidence, wanted: str) -> tuple[pd.DataFrame, pd.DataFra
     ids = {str(i) for t in hit for i in t["message_id"].dropna()}
     places = {str(q) for t in hit for q in t.loc[t["message_id"].isna(), "queue_id"].dropna()}
     near = [t[t["message_id"].isin(ids) | (t["message_id"].isna() & t["queue_id"].isin(places))] for t in tables]
+    # Not every log names its host.
+    near = [t.fillna({"host": ""}) for t in near]
     starts = near[0].sort_values("time", kind="stable")
     return near[0].assign(key=_keys(near[0], starts)), near[1].assign(key=_keys(near[1], starts))
 

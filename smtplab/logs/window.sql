@@ -84,12 +84,27 @@ select seq, recipient, row_number() over (partition by host, queue_id, turn, rec
 from placed semi join (select host, queue_id, turn from queued where closed and attempts > 1) using (host, queue_id, turn)
 where attempt is null;
 
+-- KumoMTA, Exchange, OpenSMTPD and most of Sendmail tell of no end: a message ends with the last word on its recipients.
+create or replace temp table settled as
+select host, queue_id, turn, max(time) as ended
+from (
+    select host, queue_id, turn, lower(recipient) as recipient, arg_max(status, seq) as status, max(time) as time
+    from placed semi join (
+        select host, queue_id, turn from queued
+        where closed and removals = 0 and coalesce(mta, 'postfix') not in ('postfix', 'exim', 'haraka')
+    ) using (host, queue_id, turn)
+    group by all)
+join (select host, queue_id, turn, recipients from queued) using (host, queue_id, turn)
+group by host, queue_id, turn having bool_and(status <> 'deferred') and count(*) >= coalesce(any_value(recipients), 0);
+
 create or replace temp view messages as
 select first as seq, time, host, coalesce(mta, 'postfix') as mta, queue_id, message_id, {lower_sender} as sender, size,
     recipients, client_host, client_ip, sasl_user, attempts,
-    case when expired then 'expired' when removals > 0 then 'removed' else 'queued' end as outcome,
-    epoch(removed - time) as lifetime
-from queued where closed;
+    case when expired then 'expired' when removals > 0 or ended is not null then 'removed' else 'queued' end as outcome,
+    epoch(coalesce(removed, ended) - time) as lifetime
+from queued left join settled using (host, queue_id, turn)
+-- Where every recipient was refused, nothing was queued.
+where closed and (recipients is distinct from 0 or attempts > 0);
 
 create or replace temp table facts_next as
 with going as (select host, queue_id, turn from queued where not closed)

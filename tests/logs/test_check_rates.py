@@ -150,7 +150,8 @@ def test_retries_against_a_wall() -> None:
     rows = ends(5, attempts=30, outcome="lost", reason="userunknown", enhanced_code="4.1.1")
     found = one(logs.check(evidence(outcomes=rows)), "logs.retries.wall")
     assert (found.facts["recipients"], found.facts["attempts"]) == (5, 150)
-    assert r"/^4(\.1\.1 .*)/  5$1" in found.record
+    # A line that makes 4yz final by its code would lose greylisted mail and mail to servers that are down.
+    assert not found.record
     for harmless in ({"attempts": 3}, {"reason": "greylisted"}, {"outcome": "accepted"}):
         assert not logs.check(evidence(outcomes=[r | harmless for r in rows])).of("logs.retries.")
 
@@ -170,6 +171,8 @@ def test_clear_text_is_told_apart_from_tls_that_is_not_logged() -> None:
     found = one(logs.check(evidence(deliveries=mixed)), "logs.tls.plaintext")
     assert (found.facts["deliveries"], found.facts["share"], found.facts["worst"]) == (10, "10.0%", "clear.example")
     assert "inline:{ clear.example=encrypt }" in found.record
+    # Without DNSSEC look-ups Postfix treats the level dane as may.
+    assert "smtp_dns_support_level = dnssec" in found.record
     silent = logs.check(evidence(deliveries=tries(100)))
     assert one(silent, "logs.tls.not_seen").facts["deliveries"] == 100
     assert not silent.of("logs.tls.plaintext")
@@ -188,6 +191,8 @@ def test_old_tls() -> None:
     rows = tries(20, tls_version=lambda n: "TLSv1" if n < 3 else "TLSv1.2")
     found = one(logs.check(evidence(deliveries=rows)), "logs.tls.old")
     assert (found.facts["deliveries"], found.facts["versions"]) == (3, ["TLSv1"])
+    # smtp_tls_protocols counts at level may, where mail then goes in clear text.
+    assert found.record == "smtp_tls_mandatory_protocols = >=TLSv1.2"
 
 
 def test_a_mail_server_that_is_slow_beside_its_sister() -> None:

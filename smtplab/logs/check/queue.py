@@ -28,7 +28,7 @@ def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on the queues."""
     yield from _stages(evidence.deliveries[["host", "attempt", *_STAGES]])
     yield from _stays(evidence.messages[["time", "host", "queue_id", "outcome", "lifetime"]])
-    columns = ["recipient_domain", "attempts", "outcome", "reason", "enhanced_code"]
+    columns = ["recipient_domain", "attempts", "outcome", "reason"]
     yield from _walls(evidence.outcomes[columns])
 
 
@@ -86,7 +86,6 @@ def _walls(outcomes: pd.DataFrame) -> Iterator[Finding]:
     ]
     for reason, rows in tried.groupby("reason"):
         domains = rows["recipient_domain"].value_counts()
-        codes = rows["enhanced_code"].dropna().value_counts()
         yield Finding(
             "logs.retries.wall",
             str(reason),
@@ -94,7 +93,5 @@ def _walls(outcomes: pd.DataFrame) -> Iterator[Finding]:
             words=replies.words(str(reason)),
             recipients=len(rows),
             attempts=int(rows["attempts"].sum()),
-            # For the pattern, the code without its class: 1\\.1 of 4.1.1.
-            detail=(str(codes.index[0])[2:] if len(codes) else "7.1").replace(".", r"\."),
             domain=str(domains.index[0]),
         )

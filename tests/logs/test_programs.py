@@ -1,0 +1,107 @@
+"""What the tables say of mail programs whose logs leave something out: no end, no client, no host, or all told twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from smtplab import logs
+from smtplab.logs import LogEvidence
+
+
+def read(folder: Path, **texts: str) -> LogEvidence:
+    """The evidence of files of these names."""
+    paths = []
+    for name, text in texts.items():
+        paths.append(folder / name)
+        paths[-1].write_text(text)
+    return logs.read_paths(paths, year=2026)
+
+
+EXIM = """\
+2026-11-20 09:00:00 1vNaXy-000000005vi-0000 <= a@x.example U=www P=local S=900 id=1@x.example for c@y.example d@z.example
+2026-11-20 09:00:01 1vNaXy-000000005vi-0000 == c@y.example R=dns T=remote_smtp H=mx.y.example [192.0.2.9]: SMTP error from remote mail server after RCPT TO:<c@y.example>: 451 4.7.1 later
+2026-11-20 09:00:02 1vNaXy-000000005vi-0000 ** d@z.example: Unrouteable address
+2026-11-24 09:00:00 1vNaXy-000000005vi-0000 ** c@y.example R=dns T=remote_smtp: retry timeout exceeded
+2026-11-24 09:00:00 1vNaXy-000000005vi-0000 Completed
+"""  # fmt: skip
+REFUSED = (
+    "2026-11-24 10:00:00 H=(x.example) [192.0.2.7] F=<a@x.example> rejected RCPT <b@y.example>: relay not permitted\n"
+)
+
+
+def test_mail_that_exim_gave_up_is_lost_though_the_last_line_names_no_server(tmp_path: Path) -> None:
+    ends = read(tmp_path, mainlog=EXIM).outcomes
+    assert dict(zip(ends["recipient"], ends["outcome"], strict=True)) == {"c@y.example": "lost", "d@z.example": "lost"}
+
+
+@pytest.mark.parametrize(("main", "reject", "counted"), [(3, 3, 3), (3, 0, 3), (0, 2, 2), (1, 2, 2)])
+def test_exim_s_reject_log_adds_nothing_to_what_the_main_log_tells(
+    tmp_path: Path, main: int, reject: int, counted: int
+) -> None:
+    assert len(read(tmp_path, mainlog=EXIM + REFUSED * main, rejectlog=REFUSED * reject).rejections) == counted
+
+
+def test_a_host_that_no_line_names_is_absent_and_still_judged(tmp_path: Path) -> None:
+    evidence = read(tmp_path, mainlog=EXIM + REFUSED * 10)
+    assert evidence.messages["host"].isna().all()
+    assert logs.check(evidence).of("logs.relay.attempts")
+    assert len(logs.trace(evidence, "c@y.example").messages) == 1
+
+
+def _kumomta(kind: str, at: int, code: int) -> str:
+    return json.dumps({
+        "type": kind, "id": "aa11", "sender": "a@x.example", "recipient": "b@y.example", "queue": "y.example", "site": "y", "size": 320,
+        "response": {"code": code, "enhanced_code": None, "content": "said", "command": None}, "peer_address": {"name": "mx.y.example.", "addr": "192.0.2.9"},
+        "timestamp": 1764063873 + at, "created": 1764063873, "num_attempts": 0, "nodeid": "n", "headers": {},
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome", "lifetime"),
+    [
+        ([("Delivery", 4, 250)], "removed", 4.0),
+        ([("TransientFailure", 4, 450), ("Delivery", 9, 250)], "removed", 9.0),
+        ([("Bounce", 2, 550)], "removed", 2.0),
+        ([("TransientFailure", 4, 450)], "queued", None),
+    ],
+)
+def test_a_message_without_an_end_ends_with_its_recipients(
+    tmp_path: Path, records: list[tuple[str, int, int]], outcome: str, lifetime: float | None
+) -> None:
+    lines = [_kumomta("Reception", 0, 250), *(_kumomta(*r) for r in records)]
+    messages = read(tmp_path, kumo="\n".join(lines) + "\n").messages
+    assert messages["outcome"].tolist() == [outcome]
+    assert messages["lifetime"].dropna().tolist() == ([] if lifetime is None else [lifetime])
+
+
+SENDMAIL = """\
+Nov 25 09:00:00 mx1 sendmail[101]: 5AP900aa000101: from=<a@x.example>, size=300, class=0, nrcpts=2, msgid=<1@x.example>, proto=ESMTP, daemon=MTA, relay=c.x.example [192.0.2.7]
+Nov 25 09:00:02 mx1 sendmail[103]: 5AP900aa000101: to=<b@y.example>, delay=00:00:02, xdelay=00:00:01, mailer=esmtp, pri=120300, relay=mx.y.example. [192.0.2.9], dsn=2.0.0, stat=Sent (ok)
+Nov 25 09:00:03 mx1 sendmail[104]: 5AP900aa000104: <nobody@z.example>... User unknown
+Nov 25 09:00:03 mx1 sendmail[104]: 5AP900aa000104: from=<q@x.example>, size=0, class=0, nrcpts=0, proto=ESMTP, daemon=MTA, relay=bad.x.example [192.0.2.66]
+"""  # fmt: skip
+LAST = "Nov 25 09:00:09 mx1 sendmail[103]: 5AP900aa000101: to=<e@y.example>, delay=00:00:09, xdelay=00:00:01, mailer=esmtp, pri=120300, relay=mx.y.example. [192.0.2.9], dsn=5.1.1, stat=User unknown\n"  # fmt: skip
+
+
+def test_sendmail_s_refusal_of_a_recipient_has_the_client_of_its_message(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, maillog=SENDMAIL).rejections.to_dict("records")
+    assert (row["client_ip"], row["client_host"], row["sender"]) == ("192.0.2.66", "bad.x.example", "q@x.example")
+
+
+def test_sendmail_s_message_is_queued_until_all_recipients_are_told_and_never_if_none_was_taken(tmp_path: Path) -> None:
+    assert read(tmp_path, maillog=SENDMAIL).messages["outcome"].tolist() == ["queued"]
+    assert read(tmp_path, maillog=SENDMAIL + LAST).messages["outcome"].tolist() == ["removed"]
+
+
+@pytest.mark.parametrize(
+    "stamp", ["Nov 25 09:00:00", "<22>Nov 25 09:00:00", "2026-11-25T09:00:00.000000+00:00", "2026-11-25T09:00:00"]
+)
+@pytest.mark.parametrize("priority", ["", "<mail.info> ", "<22>"])
+def test_a_priority_before_the_host_is_no_part_of_its_name(tmp_path: Path, stamp: str, priority: str) -> None:
+    line = f"{stamp} {priority}mx1 postfix/qmgr[1]: 4ABCDE1234: from=<a@x.example>, size=300, nrcpt=1 (queue active)\n"
+    evidence = read(tmp_path, maillog=line)
+    assert evidence.messages[["host", "sender"]].to_numpy().tolist() == [["mx1", "a@x.example"]]
+    assert evidence.problems.empty
