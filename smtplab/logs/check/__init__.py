@@ -6,7 +6,6 @@ from smtplab.findings import Findings
 from smtplab.logs.check import accounts, connections, inbound, providers, queue, recipients, signins
 from smtplab.logs.evidence import LogEvidence
 
-
 _HOST = "a server that its log does not name"
 _TABLES = ("deliveries", "messages", "connections", "rejections", "outcomes")
 
