@@ -1,7 +1,12 @@
 -- What became of each recipient in the end. Mail that one of our own servers hands to another (RFC 5321 sections 2.3.10
 -- and 3.9) ends there for nobody; only what the last of them says is a recipient's outcome.
 create or replace temp table trail as
-select d.*, m.time as queued_at, coalesce(m.outcome = 'expired', false) as expired,
+select
+    -- PowerMTA's accounting names no message: sender and the moment of queueing tell one from the next.
+    d.* replace (coalesce(d.message, -(hash(d.host, d.sender, d.message_id,
+        coalesce(round(epoch(d.time) - d.delay), d.seq)) >> 1)::bigint) as message),
+    coalesce(m.time, case when d.message is null then d.time - to_microseconds((d.delay * 1e6)::bigint) end) as queued_at,
+    coalesce(m.outcome = 'expired', false) as expired,
     d.status = 'sent' and d.message_id is not null and case
         -- A content filter hands the message back to the same server under another queue id.
         when regexp_matches(coalesce(d.relay_ip, ''), '^(?:127\.[0-9.]+|::1)$') then coalesce(here.held, 0) > 1

@@ -105,3 +105,15 @@ def test_a_priority_before_the_host_is_no_part_of_its_name(tmp_path: Path, stamp
     evidence = read(tmp_path, maillog=line)
     assert evidence.messages[["host", "sender"]].to_numpy().tolist() == [["mx1", "a@x.example"]]
     assert evidence.problems.empty
+
+
+def test_powermta_s_messages_to_one_recipient_are_told_apart_by_when_they_were_queued(tmp_path: Path) -> None:
+    head = "type,timeLogged,timeQueued,orig,rcpt,dsnStatus,dsnDiag,dlvDestinationIp,jobId"
+    rows = [
+        "t,2026-11-25 09:00:02+0000,2026-11-25 09:00:00+0000,a@x.example,b@y.example,4.2.2 (full),smtp;452 4.2.2 full,192.0.2.9,j",
+        "d,2026-11-25 09:30:02+0000,2026-11-25 09:00:00+0000,a@x.example,b@y.example,2.0.0 (success),smtp;250 ok,192.0.2.9,j",
+        "b,2026-11-25 09:40:05+0000,2026-11-25 09:40:00+0000,a@x.example,b@y.example,5.1.1 (bad),smtp;550 5.1.1 no,192.0.2.9,j",
+    ]  # fmt: skip
+    ends = read(tmp_path, acct="\n".join([head, *rows]) + "\n").outcomes
+    assert ends["outcome"].tolist() == ["accepted", "lost"]
+    assert ends["delay"].tolist() == [1802.0, 5.0]
