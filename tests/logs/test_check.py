@@ -82,6 +82,18 @@ def test_a_fault_is_found_with_its_facts(tmp_path: Path, lines: list[str], code:
     assert {f.code for f in findings.at_least("medium")} <= {code}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("4.3.2 deferred 432 4.3.2 busy", "2.0.0 sent 250 ok"),
+        ("5.3.2 bounced 550 5.3.2 System not accepting network messages",),
+        ("5.7.27 bounced 550 5.7.27 Sender address has null MX",),
+    ],
+)
+def test_only_a_domain_s_own_null_mx_says_that_it_takes_no_mail(tmp_path: Path, said: tuple[str, ...]) -> None:
+    assert not check(tmp_path, many(1, "p.example", *said)).of("logs.recipient_domain.")
+
+
 def test_guessing_then_success_from_elsewhere_is_a_stolen_account(tmp_path: Path) -> None:
     usual = mail(1, "a@x.example", "2.0.0 sent 250 ok", day=12, client="192.0.2.50")
     guess = "Oct 18 01:00:00 out1 postfix/smtpd[1]: warning: y[203.0.113.66]: SASL LOGIN authentication failed: x, sasl_username=anna"

@@ -33,6 +33,7 @@ CASES = [
     ("552 5.3.4 Message too big", "x.example", "mesgtoobig", "text-too-big"),
     ("4.4.7 expired", "x.example", "expired", "iana-x.4.7"),
     ("550 5.7.1 refused", "x.example", "policyviolation", "iana-x.7.1"),
+    ("450 4.1.8 <a@b.example>: Sender address rejected: Domain not found", "x.example", "rejected", "sender-domain"),
     ("complete nonsense", "x.example", "undefined", ""),
     ("", None, "undefined", ""),
 ]
