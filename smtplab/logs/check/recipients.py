@@ -63,7 +63,12 @@ def _full(outcomes: pd.DataFrame) -> Iterator[Finding]:
 def _null_mx(lost: pd.DataFrame) -> Iterator[Finding]:
     # A server may also say for an hour that it takes no mail (x.3.2), or that our own domain has a null MX (5.7.27).
     said = lost["response"].str.contains(r"null ?mx", case=False).fillna(False) | (lost["enhanced_code"] == "5.1.10")
-    null = lost[(lost["outcome"] == "lost") & (lost["reason"] == "notaccept") & (lost["enhanced_code"] != "5.7.27") & said.fillna(False).astype(bool)]
+    null = lost[
+        (lost["outcome"] == "lost")
+        & (lost["reason"] == "notaccept")
+        & (lost["enhanced_code"] != "5.7.27")
+        & said.fillna(False).astype(bool)
+    ]
     for domain, rows in null.groupby("recipient_domain"):
         yield Finding(
             "logs.recipient_domain.null_mx",
