@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from smtplab import replies
@@ -28,8 +27,7 @@ def judged(reply: Reply, words: str, arrival: datetime | None, reported: datetim
     if not (vocabulary.has("late", words) or (waited and vocabulary.has("silent", words))):
         return reply
     late = replies.classify("", None, _EXPIRED)
-    return replace(
-        late,
+    return late._replace(
         smtp_code=reply.smtp_code,
         enhanced_code=reply.enhanced_code,
         matched=reply.matched,

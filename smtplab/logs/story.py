@@ -11,7 +11,7 @@ import pandas as pd
 from smtplab import replies
 from smtplab.markup import visible
 
-_WIDTH = 100
+_WIDTH = 80
 _INDENT = " " * 12
 _SHOWN = 20
 _ALIKE = 3
