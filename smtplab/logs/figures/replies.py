@@ -91,7 +91,8 @@ def _cell(sent: pd.Series, why: pd.DataFrame, key: tuple[str, str]) -> tuple[flo
     if key not in why.index:
         return 0.0, "0%"
     bad = int(why.loc[key, "bad"])
-    return round(bad / total, 4), "<br>".join([f"{bad / total:.0%}", *wrap(str(why.loc[key, "chief"]), 10, break_long_words=False)])
+    chief = wrap(str(why.loc[key, "chief"]), 10, break_long_words=False)
+    return round(bad / total, 4), "<br>".join([f"{bad / total:.0%}", *chief])
 
 
 def _failed(outcomes: pd.DataFrame) -> pd.DataFrame:
