@@ -43,16 +43,23 @@ class Folder:
         try:
             parts = urlsplit(url)
             port = parts.port or PORTS.get(parts.scheme, 0)
-        except ValueError as e:
-            raise SourceError(f"not an IMAP address: {e}", where=url[:200], do=_DO) from e
+        except ValueError:
+            # What cannot be taken apart may hold a password.
+            raise SourceError("not an IMAP address", where=shown(url), do=_DO) from None
         if parts.password is not None:
             raise SourceError(
                 "a password does not belong into an address", where=f"{parts.scheme}://…@{parts.hostname}",
                 do=f"Put it into the environment variable {PASSWORD} or into the keyring",
             )  # fmt: skip
-        if not (port and parts.hostname and parts.username):
-            raise SourceError("not an IMAP address", where=url[:200], do=_DO)
+        if not (parts.scheme in PORTS and port and parts.hostname and parts.username):
+            raise SourceError("not an IMAP address", where=shown(url), do=_DO)
         return cls(parts.scheme, parts.hostname, port, unquote(parts.username), unquote(parts.path[1:]) or "INBOX")
+
+
+def shown(url: str) -> str:
+    """As much of an address as may be printed: none of what stands before its host, where a password may be."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme[:10]}://…@{rest.rpartition('@')[2][:200]}" if "@" in rest else url[:200]
 
 
 def fetch(url: str, into: Path, *, tls: Any = None) -> int:
@@ -92,6 +99,8 @@ def _connect(folder: Folder, tls: Any) -> Any:
         client.login(folder.user, password(folder))
     except (OSError, imapclient.exceptions.IMAPClientError) as e:
         raise SourceError(f"cannot sign in: {str(e)[:200]}", where=where) from e
+    except UnicodeEncodeError:
+        raise SourceError("a password or user that is not ASCII cannot be sent by LOGIN", where=where) from None
     return client
 
 

@@ -31,5 +31,5 @@ def main() -> None:
         if isinstance(e, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
-        print(f"smtplab: {e.filename or ''}: {e.strerror}".replace(": : ", ": "), file=sys.stderr)
+        print(one_line(f"smtplab: {e.filename or ''}: {e.strerror}".replace(": : ", ": ")), file=sys.stderr)
         sys.exit(2)

@@ -105,7 +105,7 @@ class _Run:
     def _sources(self) -> Iterator[tuple[Path, str]]:
         """Each place and its name; a folder on a mail server is fetched into a file first."""
         for path in self.paths:
-            if path.startswith(("imap://", "imaps://")):
+            if "://" in path and not Path(path).exists():
                 from smtplab.bounces import fetch
 
                 with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:

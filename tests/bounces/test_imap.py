@@ -145,6 +145,11 @@ def test_what_fails_says_where_and_leaves_no_file(
         ("https://jo@mail.example/", "not an IMAP address"),
         ("imaps://mail.example/", "not an IMAP address"),
         ("imaps://jo@mail.example:port/", "not an IMAP address"),
+        ("imaps://jo:secret@mail.example:port/", "not an IMAP address"),
+        ("imaps://jo:sec/secret@mail.example/", "not an IMAP address"),
+        ("imaps://jo:1/secret@mail.example/", "not an IMAP address"),
+        ("imaps://jo:secret@[mail.example/", "not an IMAP address"),
+        ("smtp://jo@mail.example:143/", "not an IMAP address"),
         ("box.mbox", "not an IMAP address"),
     ],
 )
@@ -152,6 +157,13 @@ def test_an_address_is_checked_and_a_password_in_it_is_never_repeated(url: str, 
     with pytest.raises(SourceError, match=what) as told:
         imap.Folder.of(url)
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("scheme", ["IMAPS", "imapss"])
+def test_the_command_repeats_no_password_of_a_mistyped_address(scheme: str) -> None:
+    done = CliRunner().invoke(app, ["bounces", f"{scheme}://jo:secret@mail.example/"])
+    assert isinstance(done.exception, SourceError)
+    assert "secret" not in f"{done.output}{done.exception}"
 
 
 def test_an_address_names_user_host_port_and_folder() -> None:
