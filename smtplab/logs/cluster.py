@@ -18,6 +18,7 @@ from smtplab.logs import engine
 from smtplab.logs.engine import TABLES, Job, Parts, Progress
 from smtplab.logs.meaning import Known, prepare
 from smtplab.logs.parse import FAMILIES, Tally, parse
+from smtplab.logs.values import quoted
 
 Piece = dict[str, bytes]
 """Parquet by family of events, or by table."""
@@ -80,7 +81,7 @@ def events(job: Job, partitions: int) -> tuple[list[list[Piece]], Tally]:
 def _shared_out(stem: Path, work: Path, partitions: int) -> list[Piece]:
     with engine.connection(work, threads=1) as con:
         for family in FAMILIES:
-            con.execute(f"create view {family} as select * from read_parquet('{stem}.{family}.parquet')")
+            con.execute(f"create view {family} as select * from read_parquet({quoted(f'{stem}.{family}.parquet')})")
         con.execute(_HELD)
         return [{f: _parquet(con, _part(f, p, partitions), work) for f in FAMILIES} for p in range(partitions)]
 
@@ -114,11 +115,11 @@ def rows(pieces: Sequence[Sequence[Piece]], known: Known) -> Piece:
                     (work / f"{number}.{family}.parquet").write_bytes(data)
                 engine.window(con, known, work / str(number), engine.base(at), number == len(windows) - 1)
                 engine.write(con, parts, number)
-            made = {table: f"select * from read_parquet({parts.files(table)!r})" for table in TABLES}
+            made = {table: f"select * from read_parquet({parts.files(table)})" for table in TABLES}
             return {table: _parquet(con, query, work) for table, query in made.items()}
 
 
 def _parquet(con: Any, query: str, work: Path) -> bytes:
     file = work / "copied.parquet"
-    con.execute(f"copy ({query}) to '{file}' (format parquet)")
+    con.execute(f"copy ({query}) to {quoted(file)} (format parquet)")
     return file.read_bytes()

@@ -23,6 +23,7 @@ from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.meaning import LOWER, Known, judge, prepare
 from smtplab.logs.parse import FAMILIES, Events, Tally, parse, still
 from smtplab.logs.segments import Segment
+from smtplab.logs.values import quoted
 
 TABLES = ("deliveries", "messages", "connections", "rejections", "complaints", "begun")
 WORKERS = 2
@@ -55,9 +56,9 @@ class Parts:
     folder: Path
     tallies: dict[str, Tally] = field(default_factory=dict)
 
-    def files(self, table: str) -> list[str]:
-        """The files of a table, in the order of the logs."""
-        return [str(f) for f in sorted((self.folder / table).glob("*.parquet"))]
+    def files(self, table: str) -> str:
+        """The files of a table as a list of SQL, in the order of the logs."""
+        return f"[{', '.join(map(quoted, sorted((self.folder / table).glob('*.parquet'))))}]"
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def build(
 def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Make every table of the parts a view of `con`."""
     for table in TABLES:
-        source = f"read_parquet({parts.files(table)!r})"
+        source = f"read_parquet({parts.files(table)})"
         if table == "rejections":
             source = f"({_sql('refused').format(rejections=source)})"
         con.execute(f"create temp view {table} as select * from {source}")
@@ -119,10 +120,9 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
 def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, first: int, final: bool) -> None:
     """Turn a piece of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql."""
     for family in FAMILIES:
-        file = f"{stem}.{family}.parquet".replace("'", "''")
         con.execute(
             f"create or replace temp view new_{family} as"
-            f" select * replace (seq + {first} as seq) from read_parquet('{file}')"
+            f" select * replace (seq + {first} as seq) from read_parquet({quoted(f'{stem}.{family}.parquet')})"
         )
     con.execute("set variable final = $f", {"f": final})
     con.execute(_sql("held"))
@@ -139,7 +139,7 @@ def write(con: duckdb.DuckDBPyConnection, parts: Parts, number: int) -> None:
     """Keep the rows of a window, which are in the order of their numbers."""
     for table in TABLES:
         (parts.folder / table).mkdir(parents=True, exist_ok=True)
-        con.execute(f"copy {table} to '{parts.folder / table / f'{number:06}.parquet'}' (format parquet)")
+        con.execute(f"copy {table} to {quoted(parts.folder / table / f'{number:06}.parquet')} (format parquet)")
 
 
 def _parsed(jobs: Sequence[Job], folder: Path, work: Path, throw_away: bool) -> Iterator[tuple[Job, list[Path], Tally]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from smtplab.logs.lines import Stamps
+from smtplab.logs.lines import LAST, Stamps
 from smtplab.logs.segments import MAX_LINE
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -20,6 +20,8 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
 
 _STAMP = 40
+_SHORTEST = len("Nov 1 00:00:00 h")
+"""No line with a stamp is shorter: millions of line ends need not be looked at one by one."""
 _HOST = 64
 _PRIORITY = 20
 """Bytes of a priority in angle brackets; `<security.warning>` is the longest."""
@@ -64,7 +66,7 @@ def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
     end = np.minimum(end - (data[end - 1] == 13) * (end > start), start + MAX_LINE)
     heads = _columns(data, start, 16)
     time, rest = _bsd(heads, start, stamps)
-    if len(left := np.flatnonzero(time < 0)):
+    if len(left := np.flatnonzero((time < 0) & (end - start >= _SHORTEST))):
         data = _others(data, left, time, rest, end, start, stamps)
     fine = time >= 0
     _past_priority(data, rest, fine)
@@ -167,7 +169,10 @@ def _iso(heads: Bytes, left: Places, time: Places, rest: Places, start: Places) 
         except (pa.ArrowInvalid, ValueError):
             looks[chosen] = False
             continue
-        time[left[chosen]] = np.maximum(moments.cast(pa.int64()).to_numpy(), 0)
+        micros = moments.cast(pa.int64()).to_numpy()
+        looks[chosen] = micros < LAST
+        chosen = chosen[micros < LAST]
+        time[left[chosen]] = np.maximum(micros[micros < LAST], 0)
         rest[left[chosen]] = start[left[chosen]] + width + 1
     left_over: Flags = ~looks
     return left_over

@@ -30,6 +30,8 @@ _RFC5424 = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GRACE = timedelta(days=2)
 """For clocks that run ahead."""
+LAST = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+"""No stamp is later, so that no sum of times leaves the years that a calendar has."""
 
 
 class Stamped(NamedTuple):
@@ -48,6 +50,10 @@ class Stamps:
 
     def line(self, line: str) -> Stamped | None:
         """A line of any carrier; None where it bears no stamp we know."""
+        found = self._line(line)
+        return found if found and found.time < LAST else None
+
+    def _line(self, line: str) -> Stamped | None:
         try:
             if m := _BSD.match(line):
                 hour = self._local(m[3], m[1], m[2], m[4])
@@ -60,7 +66,7 @@ class Stamps:
                 pid = "" if m[4] == "-" else f"[{m[4]}]"
                 return Stamped(self._micros(m[1]), f"{m[2]} {m[3]}{pid}: {m[5] or ''}")
             return _journald(line) if line.startswith("{") else None
-        except (ValueError, OverflowError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             return None
 
     def split(self, line: str) -> tuple[datetime, str, str] | None:

@@ -24,7 +24,7 @@ from smtplab.logs import daemons, heads, sorting
 from smtplab.logs.event import COLUMNS, Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.segments import MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
-from smtplab.logs.values import shape
+from smtplab.logs.values import quoted, shape
 
 BATCH = 50_000
 """Events of programs read line by line that are held before they are written."""
@@ -187,7 +187,7 @@ def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple
                 typed = ", ".join(f"null::{_TYPES[c]} as {c}" for c in sorted(missing))
                 made = f"select *{', ' + typed if typed else ''} from ({_sql(family)})"
                 wanted = f"select {names} from ({made}) union all by name {wanted}"
-            con.execute(f"copy ({wanted}) to '{stem}.{family}.parquet' (format parquet)")
+            con.execute(f"copy ({wanted}) to {quoted(f'{stem}.{family}.parquet')} (format parquet)")
         return con.execute(_sql("unread"), {"stem": str(stem), "quiet": QUIET}).fetchall()
 
 

@@ -10,6 +10,7 @@ from smtplab.logs import engine
 from smtplab.logs.engine import Parts
 from smtplab.logs.meaning import Known
 from smtplab.logs.parse import Tally
+from smtplab.logs.values import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +88,7 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
     beside = output.with_name(f".{output.name}.{os.getpid()}")
     with engine.connection(parts.folder) as con:
         engine.views(con, parts)
-        text = str(beside).replace("'", "''")
-        con.execute(f"copy ({_ordered(name)}) to '{text}' (format parquet)")
+        con.execute(f"copy ({_ordered(name)}) to {quoted(beside)} (format parquet)")
     beside.replace(output)
 
 

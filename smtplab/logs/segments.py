@@ -19,6 +19,8 @@ from typing import IO, cast
 
 import pyarrow as pa
 
+from smtplab.archives import MAX_RATIO
+
 MAX_LINE = 65_536
 """Bytes of a syslog line that are looked at; what stands beyond is passed over."""
 MAX_RECORD = 8 << 20
@@ -82,10 +84,11 @@ def chunks(segment: Segment, longest: int = MAX_LINE) -> Iterator[bytes]:
     with _open(segment.path) as file:
         if segment.start:
             file.seek(segment.start)
-        yield from _runs(file, None if segment.end is None else segment.end - segment.start, longest)
+        most = max(SEGMENT, MAX_RATIO * segment.path.stat().st_size)
+        yield from _runs(file, None if segment.end is None else segment.end - segment.start, longest, most)
 
 
-def _runs(file: IO[bytes], left: int | None, longest: int) -> Iterator[bytes]:
+def _runs(file: IO[bytes], left: int | None, longest: int, most: int) -> Iterator[bytes]:
     kept, dropping = b"", False
     damage: Exception | None = None
     while left is None or left > 0:
@@ -100,6 +103,10 @@ def _runs(file: IO[bytes], left: int | None, longest: int) -> Iterator[bytes]:
         if not raw:
             break
         left = None if left is None else left - len(raw)
+        most -= len(raw)
+        if most < 0:
+            damage = OSError(f"it grows more than {MAX_RATIO}-fold when unpacked")
+            break
         if dropping:
             # Only the beginning of the line was kept; here is where it ends, or not yet.
             found = raw.find(b"\n")

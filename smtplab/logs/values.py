@@ -39,6 +39,11 @@ def tls(version: str) -> str:
     return f"TLSv{bare}" if bare[:1].isdigit() else version
 
 
+def quoted(value: object) -> str:
+    """A path as a string of SQL, for statements that take no parameters: folders may be called O'Neill."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 def told(**columns: Any) -> dict[str, Any]:
     """The columns of an event that are known."""
     return {k: v for k, v in columns.items() if v is not None}

@@ -172,6 +172,12 @@ GOOD = (
         pytest.param(f"{HEAD}ABCDE1: to=<".encode() + b"a" * 70_000 + b"\n", 1, id="a cut address"),
         pytest.param(f"{HEAD}\n{HEAD}:\n{HEAD}[]\n".encode(), 3, id="nothing behind the head"),
         pytest.param(b"2026-11-02T08:00:00+00:00\n2026-11-02T08:00:00+00:00 h\n<1>1 - - - -\n", 3, id="half a head"),
+        pytest.param(b'{"__REALTIME_TIMESTAMP": [1], "MESSAGE": "x"}\n', 1, id="a time that is a list"),
+        pytest.param(
+            b'{"__REALTIME_TIMESTAMP": 1' + b"0" * 20 + b', "MESSAGE": "x"}\n', 1, id="a time beyond all years"
+        ),
+        pytest.param(b'{"__REALTIME_TIMESTAMP": 1, "MESSAGE": ["a"]}\n', 1, id="a message of no bytes"),
+        pytest.param(f"9999-12-31T23:59:59-12:00{GOOD[25:]}\n".encode(), 1, id="the year 10000"),
         pytest.param(b"2026-13-45T99:00:00+00:00 h postfix/smtp[1]: x\nFeb 30 00:00:00 h x: y\n", 2, id="no such day"),
     ],
 )
@@ -189,6 +195,26 @@ def test_no_bytes_are_too_strange(tmp_path_factory: pytest.TempPathFactory, raw:
     path = tmp_path_factory.mktemp("any") / "mail.log"
     path.write_bytes(f"{GOOD}\n".encode() + raw + f"\n{GOOD.replace('ABCDE1', 'ABCDE2')}\n".encode())
     assert len(logs.read_paths([path]).deliveries) == 2
+
+
+def test_an_apostrophe_in_the_name_of_a_folder_is_a_letter_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "O'Neill\n"
+    folder.mkdir()
+    (folder / "mail.log").write_text(f"{GOOD}\n")
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    assert len(logs.read_paths([folder / "mail.log"]).deliveries) == 1
+
+
+def test_a_bomb_costs_its_beginning_and_is_told(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "mail.log.gz", "wb") as file:
+        file.write(f"{GOOD}\n".encode())
+        for _ in range(100):
+            file.write(b"\n" * (1 << 20))
+    evidence = logs.read_paths([tmp_path / "mail.log.gz"])
+    assert len(evidence.deliveries) == 1
+    assert "-fold" in evidence.problems["what"].iloc[0]
 
 
 CARRIERS = {
