@@ -97,6 +97,17 @@ class Member:
             reader.close()
 
 
+def whole(text: str) -> str:
+    """Text without lone surrogates, which no table may hold: as such come the bytes of names and headers that are no
+    ASCII, and UTF-7 can spell any."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 Problem = Callable[[str, str], None]
 """Told of what could not be opened: name, what."""
 

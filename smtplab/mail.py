@@ -21,7 +21,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from smtplab.archives import Bounded, Member, Problem, members
+from smtplab.archives import Bounded, Member, Problem, members, whole
 from smtplab.errors import SourceError
 
 MAX_MESSAGE = 8 * 1024 * 1024
@@ -65,13 +65,13 @@ class Raw:
 def files(path: Path, name: str) -> Iterator[tuple[Path, str]]:
     """The files of a path: itself, or in name order those of a folder or maildir (cur and new, tmp left out)."""
     if not path.is_dir():
-        yield path, name
+        yield path, whole(name)
         return
     found = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink() and p.name not in _SKIP)
     for file in found[:MAX_FILES]:
         inner = file.relative_to(path)
         if "tmp" not in inner.parts[:-1] and not inner.name.startswith("."):
-            yield file, f"{name}/{inner.as_posix()}"
+            yield file, whole(f"{name}/{inner.as_posix()}")
 
 
 def read(path: Path, name: str, problem: Problem) -> Iterator[Raw]:
@@ -252,7 +252,7 @@ def text(part: Message, limit: int = 262_144) -> str:
     data = content(part)[:limit]
     try:
         charset = part.get_content_charset() or "utf-8"
-        return data.decode(charset, "replace")
+        return whole(data.decode(charset, "replace"))
     except (LookupError, ValueError, TypeError, AttributeError):
         return data.decode("utf-8", "replace")
 
@@ -304,9 +304,7 @@ def decoded(value: Any) -> str:
     made = ""
     for piece, charset in pieces:
         made += piece if isinstance(piece, str) else _decode(piece, charset)
-    # Bytes that are no UTF-8 come as lone surrogates, which no file may hold.
-    made = made.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return " ".join(made.split())[:MAX_HEADER]
+    return " ".join(whole(made).split())[:MAX_HEADER]
 
 
 def _decode(piece: bytes, charset: str | None) -> str:

@@ -11,6 +11,7 @@ import re
 from functools import cached_property
 
 from smtplab import mail
+from smtplab.archives import whole
 
 MAX_PARTS = 200
 MAX_DEPTH = 12
@@ -181,12 +182,12 @@ def unencoded(data: bytes, charset: str) -> str:
     name = charset.strip().lower()
     for label in (_CHARSETS.get(name, name), "utf-8"):
         try:
-            return data.decode(label or "ascii")
+            return whole(data.decode(label or "ascii"))
         except (LookupError, ValueError, UnicodeError):
             continue
     known = name and name not in ("utf-8", "utf8", "us-ascii", "ascii")
     try:
-        return data.decode(_CHARSETS.get(name, name) if known else "cp1252", "replace")
+        return whole(data.decode(_CHARSETS.get(name, name) if known else "cp1252", "replace"))
     except (LookupError, ValueError, UnicodeError):
         return data.decode("utf-8", "replace")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from smtplab.archives import whole
 from smtplab.errors import SourceError
 from smtplab.logs import cluster, engine, files
 from smtplab.logs.engine import Job, Progress
@@ -161,6 +162,7 @@ def source(
         as_of = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         begun = since(year, first[0], zone) if year and first else None
         as_of = begun or as_of
+    name = whole(name)
     setting = Setting(name, zone, as_of, "")
     stamps = Stamps(zone, as_of)
     begin = next((s.time for line in first if (s := stamps.line(line))), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,11 @@ def test_a_case_names_its_own_mailboxes_and_its_logs_decide_too(tmp_path: Path) 
     done = run(case.path, "--json", "--suppression", tmp_path / "stop.csv")
     assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "stop.csv")["recipient"].tolist() == ["gone@goodpost.example"]
+
+
+def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
+    box = os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.eml")
+    Path(box).write_text(dsn())
+    done = run(box, "-o", tmp_path / "told.csv")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert pd.read_csv(tmp_path / "told.csv")["file"][0] == f"{tmp_path}/m\ufffd.eml"

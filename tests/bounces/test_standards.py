@@ -252,3 +252,12 @@ def test_words_in_a_charset_that_the_label_does_not_tell(charset: str, data: byt
     head = f"From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: Undelivered mail\nContent-Type: text/plain; charset={charset}\n\n"
     answer = bounces.sort(head.encode() + data)
     assert (answer.kind, [r["recipient"] for r in answer.rows]) == ("bounce", ["lost@example.net"])
+
+
+@pytest.mark.parametrize("subject", ["=?utf-7?Q?+2AA-?= x", "=?unicode_escape?Q?=5Cud800?= x"])
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape"])
+def test_half_a_character_costs_only_itself(subject: str, charset: str) -> None:
+    head = f"From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: {subject}\nContent-Type: text/plain; charset={charset}\n\n"
+    found = bounces.sort(f"{head}+2AA-\\ud800\n<lost@example.net>: 550 5.1.1 user unknown\n".encode())
+    assert [(found.kind, r["recipient"]) for r in found.rows] == [("bounce", "lost@example.net")]
+    assert (found.subject or "").encode()
