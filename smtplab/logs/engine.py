@@ -21,7 +21,7 @@ import duckdb
 
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.meaning import LOWER, Known, judge, prepare
-from smtplab.logs.parse import FAMILIES, Events, Tally, parse, still
+from smtplab.logs.parse import FAMILIES, Events, Tally, duck, parse
 from smtplab.logs.segments import Segment
 from smtplab.logs.values import quoted
 
@@ -63,15 +63,8 @@ class Parts:
 
 @contextmanager
 def connection(folder: Path, threads: int = WORKERS) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB that spills into `folder` and reads no settings of the user."""
-    config: dict[str, str | int | float | list[str]] = {
-        "threads": threads,
-        "memory_limit": MEMORY,
-        "temp_directory": str(folder / "spill"),
-    }
-    config["autoinstall_known_extensions"] = False
-    with duckdb.connect(config=config) as con:
-        still(con)
+    """DuckDB that spills into `folder`."""
+    with duck({"threads": threads, "memory_limit": MEMORY, "temp_directory": str(folder / "spill")}) as con:
         yield con
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from smtplab.errors import SmtplabError
 from smtplab.logs import daemons, heads, sorting
 from smtplab.logs.event import COLUMNS, Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
@@ -170,10 +171,24 @@ class Events:
             self._writer.shutdown()
 
 
+@contextmanager
+def duck(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB that reads no settings of the user; a full disk is one line for a person."""
+    try:
+        with duckdb.connect(config={"autoinstall_known_extensions": False, **config}) as con:
+            con.execute("set preserve_insertion_order = false")
+            # In a notebook without widgets there is no bar, and DuckDB refuses to hear of one.
+            with suppress(duckdb.InvalidInputException):
+                con.execute("set enable_progress_bar = false")
+            yield con
+    except duckdb.IOException as e:
+        do = "Free space there, or name another folder in TMPDIR"
+        raise SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do) from e
+
+
 def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, int, str]]:
     """One piece of events, a file a family; gives first number, count and shape of lines not understood."""
-    with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as con:
-        still(con)
+    with duck({"threads": 1}) as con:
         for kind, table in lines.items():
             con.register(kind, table)
         con.register("rows", rows)
@@ -189,14 +204,6 @@ def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple
                 wanted = f"select {names} from ({made}) union all by name {wanted}"
             con.execute(f"copy ({wanted}) to {quoted(f'{stem}.{family}.parquet')} (format parquet)")
         return con.execute(_sql("unread"), {"stem": str(stem), "quiet": QUIET}).fetchall()
-
-
-def still(con: duckdb.DuckDBPyConnection) -> None:
-    """Let rows come in any order, and no bar be drawn."""
-    con.execute("set preserve_insertion_order = false")
-    # In a notebook without widgets there is no bar, and DuckDB refuses to hear of one.
-    with suppress(duckdb.InvalidInputException):
-        con.execute("set enable_progress_bar = false")
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smtplab import logs
+from smtplab.errors import SmtplabError
 from smtplab.logs import engine, segments
 from smtplab.logs.engine import Job
 from smtplab.logs.event import Setting
@@ -207,6 +209,12 @@ def test_an_apostrophe_in_the_name_of_a_folder_is_a_letter_like_any_other(
     assert len(logs.read_paths([folder / "mail.log"]).deliveries) == 1
 
 
+def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.log"))
+    path.write_text(f"{GOOD}\nwhat\n")
+    assert logs.read_paths([path]).problems["file"].tolist() == [f"{tmp_path}/m\ufffd.log"]
+
+
 def test_a_bomb_costs_its_beginning_and_is_told(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "mail.log.gz", "wb") as file:
         file.write(f"{GOOD}\n".encode())
@@ -258,3 +266,8 @@ def test_sql_asks_the_tables_and_nothing_else(tmp_path: Path) -> None:
     assert evidence.sql("select status, count(*) as n from deliveries group by 1").values.tolist() == [["sent", 1]]
     with pytest.raises(Exception, match="disabled"):
         evidence.sql(f"select * from read_csv('{tmp_path / 'mail.log'}')")
+
+
+def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SmtplabError, match="cannot be kept"), engine.connection(tmp_path) as con:
+        con.execute(f"copy (select 1) to '{tmp_path}/none/x.parquet'")
