@@ -129,8 +129,6 @@ class FileFormat(Protocol):
     """A format with lines of its own (Exim's main log, CSV, JSON); a module each."""
 
     NAME: str
-    EXPECTED: str
-    """For people, after "expected "."""
 
     def looks(self, head: Sequence[str]) -> bool:
         """Whether the first lines (up to 64 KiB, not blank) are of this format."""

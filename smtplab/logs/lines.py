@@ -137,7 +137,7 @@ def no_events(path: Path) -> str:
         return f"no events can be read from it: {e}"
     if not first or files.recognise(first):
         return ""
-    return "no provider events: expected JSON of the SendGrid Event Webhook, an event or an array a line"
+    return f"no provider events: expected a file of {', '.join(f.NAME for f in files.ALL)}"
 
 
 def _micros(moment: datetime) -> int:

@@ -211,3 +211,12 @@ def test_a_mail_server_that_was_never_reached_while_another_takes_the_mail() -> 
     reached = tries(1, relay_host="mx2.gmail.com")
     for rows in ([*tries(12, **failed)], [*tries(12, **failed), *tries(30), *reached]):
         assert not logs.check(evidence(deliveries=rows)).of("logs.mx.unreachable")
+
+
+def test_late_mail_is_accepted_mail_where_complaints_are_weighed() -> None:
+    rows = ends(500, outcome="accepted", stream="news") + ends(500, outcome="late", stream="news")
+    told = [{"time": minutes(n), "recipient": f"r{n}@x.example", "stream": "news"} for n in range(2)]
+    assert (
+        one(logs.check(evidence(outcomes=rows, complaints=told)), "logs.complaints.below_limit").facts["rate"]
+        == "0.20%"
+    )

@@ -81,7 +81,8 @@ def _null_mx(lost: pd.DataFrame) -> Iterator[Finding]:
 
 def _complaints(evidence: LogEvidence) -> Iterator[Finding]:
     for stream, rows in evidence.complaints.groupby("stream"):
-        took = evidence.outcomes[(evidence.outcomes["stream"] == stream) & (evidence.outcomes["outcome"] == "accepted")]
+        outcomes = evidence.outcomes
+        took = outcomes[(outcomes["stream"] == stream) & outcomes["outcome"].isin(["accepted", "late"])]
         low, high = wilson(len(rows), len(took))
         facts = {
             "stream": str(stream),

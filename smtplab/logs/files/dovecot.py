@@ -16,7 +16,6 @@ from smtplab.logs.lines import Stamps
 from smtplab.logs.values import shape
 
 NAME = "dovecot"
-EXPECTED = 'a log file of Dovecot ("Nov 25 09:44:33 imap-login: Info: Login: user=<...")'
 _SERVICE = (
     r"(?:dovecot: )?(?:(?:imap|pop3|submission|managesieve)-login|auth(?:-worker)?|dovecot-auth|imap|pop3|lmtp|lda|"
     r"master|log|ssl-params|config|anvil|stats)(?:[(<\[][^ ]{0,700})?: "

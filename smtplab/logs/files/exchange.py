@@ -15,7 +15,6 @@ from smtplab.logs.files.records import moment, must, text, whole
 from smtplab.logs.values import codes, ip, told
 
 NAME = "exchange"
-EXPECTED = 'a message-tracking log of Exchange (CSV below "#Fields: date-time,...")'
 _FIELDS = "#Fields:"
 _STATUS = {"SEND": "sent", "SENDEXTERNAL": "sent", "DELIVER": "sent", "FAIL": "bounced", "DEFER": "deferred"}
 _CODE = re.compile(r"(?:^|[\s=\[{;'])([245]\d\d [245]\.\d{1,3}\.\d{1,3}[^\]}]{0,1900})", re.ASCII)

@@ -15,7 +15,6 @@ from smtplab.logs import exim
 from smtplab.logs.event import Event, Setting, Unknown
 
 NAME = "exim"
-EXPECTED = 'a main or reject log of Exim ("2026-11-25 09:44:33 1vNaXy-000000005vi-0000 <= ...")'
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? (?:\[(\d{1,10})\] )?", re.ASCII)
 _MARK = re.compile(
     r"(?:[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4}) |"

@@ -19,7 +19,6 @@ from smtplab.logs.files.records import seconds, whole
 from smtplab.logs.values import codes, ip, shape, tls, told
 
 NAME = "haraka"
-EXPECTED = 'a log of Haraka with time stamps ("2026-11-25T09:44:33.123Z [NOTICE] [8F82...] [core] ...")'
 _STAMP = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?) {1,3}"
 _UUID = r"([0-9A-F-]{1,40}(?:\.\d{1,6}){0,2})"
 _LEVEL = r"(?:DATA|PROTOCOL|DEBUG|INFO|NOTICE|WARN|ERROR|CRIT|ALERT|EMERG)"

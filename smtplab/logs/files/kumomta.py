@@ -14,7 +14,6 @@ from smtplab.logs.files.records import first, message_id, moment, must, part, te
 from smtplab.logs.values import ip, tls, told
 
 NAME = "kumomta"
-EXPECTED = "JSON of KumoMTA's logs, a record a line"
 LONGEST = records.LONGEST
 _STATUS = {
     "Delivery": "sent",

@@ -15,7 +15,6 @@ from smtplab.logs.files.records import first, message_id, moment, must, part, se
 from smtplab.logs.values import codes, ip, told
 
 NAME = "mailgun"
-EXPECTED = "JSON of Mailgun, as its webhooks or its events API write it"
 LONGEST = records.LONGEST
 
 

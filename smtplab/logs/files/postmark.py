@@ -14,7 +14,6 @@ from smtplab.logs.files.records import moment, must, text
 from smtplab.logs.values import codes, told
 
 NAME = "postmark"
-EXPECTED = 'JSON of Postmark\'s webhooks ("RecordType": "Delivery")'
 LONGEST = records.LONGEST
 _ANSWERS = frozenset(
     {"Unsubscribe", "Subscribe", "AutoResponder", "AddressChange", "ChallengeVerification", "OpenRelayTest"}

@@ -17,7 +17,6 @@ from smtplab.logs.files.records import must, text, whole
 from smtplab.logs.values import codes, ip, tls, told
 
 NAME = "powermta"
-EXPECTED = "an accounting file of PowerMTA (CSV, first line type,timeLogged,...)"
 _STATUS = {"d": "sent", "b": "bounced", "t": "deferred", "rb": "bounced"}
 _TYPES = {
     "delivery": "d",

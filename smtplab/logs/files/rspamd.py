@@ -16,7 +16,6 @@ from smtplab.logs.event import Event, Setting, Unknown
 from smtplab.logs.values import shape
 
 NAME = "rspamd"
-EXPECTED = 'a log file of Rspamd ("2026-11-25 09:44:33 #7(normal) <1a2b3c>; task; ...")'
 _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?) #(\d{1,10})(?=\([a-z_]{2,20}\) <)", re.ASCII)
 
 

@@ -14,7 +14,6 @@ from smtplab.logs.files.records import first, message_id, moment, must, text, wh
 from smtplab.logs.values import codes, ip, told
 
 NAME = "sendgrid"
-EXPECTED = "JSON of the SendGrid Event Webhook, an event or an array a line"
 LONGEST = records.LONGEST
 _STATUS = {"delivered": "sent", "deferred": "deferred", "bounce": "bounced", "dropped": "discarded"}
 

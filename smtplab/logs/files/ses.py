@@ -16,7 +16,6 @@ from smtplab.logs.files.records import first, message_id, moment, must, part, se
 from smtplab.logs.values import codes, ip, told
 
 NAME = "ses"
-EXPECTED = "JSON of Amazon SES, as event publishing or notifications write it"
 LONGEST = records.LONGEST
 _SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList"})
 """Bounces of mail that SES did not try to send."""

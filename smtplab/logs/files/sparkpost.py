@@ -15,7 +15,6 @@ from smtplab.logs.files.records import moment, must, seconds, text, whole
 from smtplab.logs.values import codes, ip, told
 
 NAME = "sparkpost"
-EXPECTED = 'JSON of SparkPost\'s webhooks ({"msys": {"message_event": ...}})'
 LONGEST = records.LONGEST
 _STATUS = {
     "delivery": "sent",
