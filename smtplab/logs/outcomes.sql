@@ -46,10 +46,13 @@ with finals as (
     left join trail as h on k.before = h.seq and e.message = h.message and e.recipient = h.recipient
     left join begun_by_hop as b on e.message_id = b.message_id and lower(e.recipient) = b.recipient
     union all by name
-    select * exclude (key), 'event' as origin
+    -- Few events count the tries; each that was put off is one, and the last word is another.
+    select * exclude (key, put_off)
+        replace (greatest(attempt, put_off + case when status = 'deferred' then 0 else 1 end) as attempt), 'event' as origin
     from (
         select *, false as expired, row_number() over (partition by key, recipient order by time desc, seq desc) as nth,
-            min(time) over (partition by key, recipient) as began_here
+            min(time) over (partition by key, recipient) as began_here,
+            count(*) filter (status = 'deferred') over (partition by key, recipient) as put_off
         from (select *, coalesce(message_id, queue_id) as key from deliveries where from_event))
     left join (select coalesce(message_id, queue_id) as key, {recipient} as recipient, min(time) as taken_at from begun group by all)
         as t using (key, recipient)

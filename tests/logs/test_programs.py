@@ -117,3 +117,12 @@ def test_powermta_s_messages_to_one_recipient_are_told_apart_by_when_they_were_q
     ends = read(tmp_path, acct="\n".join([head, *rows]) + "\n").outcomes
     assert ends["outcome"].tolist() == ["accepted", "lost"]
     assert ends["delay"].tolist() == [1802.0, 5.0]
+
+
+@pytest.mark.parametrize(("said", "attempts"), [("delivered", 3), ("deferred", 3), ("bounce", 3)])
+def test_an_event_that_counts_no_tries_ends_those_that_were_put_off(tmp_path: Path, said: str, attempts: int) -> None:
+    base = {"email": "r@x.example", "smtp-id": "<1@a.example>"}
+    told = [{**base, "event": "deferred", "timestamp": 1_793_600_000 + n} for n in range(2)]
+    told.append({**base, "event": said, "timestamp": 1_793_600_060})
+    ends = read(tmp_path, events="\n".join(map(json.dumps, told)) + "\n").outcomes
+    assert ends["attempts"].tolist() == [attempts]
