@@ -68,12 +68,16 @@ def read(case: Case) -> BounceEvidence:
     return BounceEvidence(tables["bounces"], tables["messages"], tables["returned"], tables["problems"], case.domains)
 
 
-def read_paths(paths: Iterable[Path | str], *, domains: tuple[str, ...] = (), processes: int = 1) -> BounceEvidence:
-    """What came back in mailboxes, folders and messages ("-": standard input), without a case; raises as `read`.
+def read_paths(
+    paths: Path | str | Iterable[Path | str], *, domains: tuple[str, ...] = (), processes: int = 1
+) -> BounceEvidence:
+    """What came back in a mailbox, folder or message ("-": standard input), or several, without a case.
 
-    With more than one process messages are judged in workers, which pays from some ten thousand messages on.
+    Raises as `read`. With more than one process messages are judged in workers, which pays from some ten thousand
+    messages on.
     """
-    tables = _read(((Path(p), Path(p).name) for p in paths), processes)
+    given = [paths] if isinstance(paths, (str, Path)) else paths
+    tables = _read(((Path(p), Path(p).name) for p in given), processes)
     return BounceEvidence(tables["bounces"], tables["messages"], tables["returned"], tables["problems"], domains)
 
 

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, Output, bar, one_line, show, table
+from smtplab.cli.output import Json, Output, bar, one_line, show
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
     from smtplab.logs.engine import Parts
 
+NAMED = (
+    "syslog, exim, dovecot, rspamd, haraka, exchange, powermta, kumomta, ses, sparkpost, postmark, mailgun, sendgrid"
+)
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs; - is standard input")]
-Format = Annotated[str, typer.Option("--format", help="auto decides by content; else syslog or a format's name")]
+Format = Annotated[str, typer.Option("--format", help="auto decides by content; else one of " + NAMED)]
 Zone = Annotated[str, typer.Option("--timezone", help="Zone of stamps that carry none, as Europe/Berlin")]
 Year = Annotated[int | None, typer.Option("--year", min=1970, max=9000, help="Year in which files without one begin")]
 TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
@@ -51,7 +54,7 @@ def logs(
         if not (json or output):
             _tell_formats(parts)
         if summary:
-            _summary(parts, json)
+            _summary(parts, json, output)
         elif output and output.suffix == ".parquet":
             results.write_parquet(parts, table, output)
             print(output)
@@ -80,24 +83,28 @@ def _tell_formats(parts: Parts) -> None:
 def _tell_rest(parts: Parts, name: str, whole: bool) -> None:
     from smtplab.logs import results
 
-    if not whole and (count := results.count(parts, name)) > SHOWN:
+    count = results.count(parts, name)
+    if not whole and count > SHOWN:
         print(f"\n{SHOWN} of {count:,} rows; all of them with --json or -o FILE")
+    elif not whole and not count:
+        held = ", ".join(f"{n:,} {t}" for t in TABLES if (n := results.count(parts, t)))
+        what = f"the other tables hold: {held}" if held else "nor any other table: is it the log of a mail server?"
+        print(f"smtplab: no {name}; {what}", file=sys.stderr)
 
 
-def _summary(parts: Parts, json: bool) -> None:
+def _summary(parts: Parts, json: bool, output: Path | None) -> None:
     from smtplab.logs import results
 
     told = results.summary(parts)
-    if json:
+    if json and not output:
         print(js.dumps(told))
         return
     import pandas as pd
 
     flat = {k: v for k, v in told.items() if not isinstance(v, dict)}
     flat |= {f"deliveries: {k}": v for k, v in told["deliveries"].items()}
-    table(
-        pd.DataFrame([(k, f"{v:,}" if isinstance(v, int) else v) for k, v in flat.items()], columns=["what", "count"])
-    )
+    rows = [(k, f"{v:,}" if isinstance(v, int) and not output else str(v)) for k, v in flat.items()]
+    show(pd.DataFrame(rows, columns=["what", "count"]), False, output)
 
 
 @app.command(

@@ -13,8 +13,9 @@ import typer
 
 from smtplab.cli.app import app
 from smtplab.cli.output import Json, table
+from smtplab.errors import SmtplabError
 
-SHOWN = ["reason", "confidence", "rule", "advice", "reply"]
+SHOWN = ["reason", "permanent", "confidence", "rule", "advice", "reply"]
 MOST_RULES = 10
 """Rules that are proposed on a terminal; --json has one for each wording."""
 MOST = 1_000_000
@@ -23,25 +24,33 @@ MOST = 1_000_000
 
 @app.command(epilog='Example: echo "550 5.1.1 <x@example.org>: User unknown" | smtplab replies --json')
 def replies(
-    file: Annotated[Path | None, typer.Argument(help="A reply a line; standard input without it", exists=True)] = None,
+    file: Annotated[Path | None, typer.Argument(help="A reply a line; - or nothing: standard input")] = None,
     provider: Annotated[str, typer.Option(help="Who said it, such as gmail, microsoft, yahoo")] = "",
-    unknown: Annotated[bool, typer.Option("--unknown", help="Only those that no rule knows, by wording")] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Only those that no rule knows, by wording, and a rule to fill in")
+    ] = False,
     json: Json = False,
 ) -> None:
     """What SMTP replies mean: reason, whether it lasts, which rule says so, how sure that is, and what to do."""
+    if file and str(file) != "-" and not file.is_file():
+        raise SmtplabError("there is no such file", where=file, do='One reply: smtplab explain "TEXT"')
     if unknown:
         return _unknown(file, json)
     rows = (explained(line, provider) for line in lines(file))
     if json:
         for row in rows:
-            print(jsonlib.dumps({k: v for k, v in row.items() if k != "reply"}))
+            print(jsonlib.dumps(row))
         return None
     import pandas as pd
 
     found = pd.DataFrame(list(rows))
     if not found.empty:
-        table(found.assign(reply=found["reply"].str[:80])[SHOWN])
+        table(found.assign(reply=found["reply"].map(_cut))[SHOWN])
     return None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def _unknown(file: Path | None, json: bool) -> None:
@@ -62,7 +71,7 @@ def _unknown(file: Path | None, json: bool) -> None:
 
 def lines(file: Path | None) -> Iterator[str]:
     """The lines that are not empty, whatever their bytes."""
-    source = file.open("rb") if file else sys.stdin.buffer
+    source = file.open("rb") if file and str(file) != "-" else sys.stdin.buffer
     with source:
         while line := source.readline(MOST):
             if text := line.decode("utf-8", "replace").strip():

@@ -65,6 +65,8 @@ def server(
 def _endpoints(services: list[str], starttls: str) -> list[Endpoint]:
     from smtplab.servers import Endpoint
 
+    if starttls not in ("auto", "never", "implicit"):
+        raise SmtplabError(f"{starttls!r} is no way", where="--starttls", do="One of: auto, never, implicit")
     try:
         return [Endpoint.parse(text, starttls) for text in services]
     except ValueError as e:

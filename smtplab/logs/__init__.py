@@ -80,6 +80,9 @@ class _Area(ModuleType):
             return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+    def __dir__(self) -> list[str]:
+        return [*__all__, *(name for name in super().__dir__() if name.startswith("__"))]
+
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)

@@ -81,7 +81,7 @@ def _build(case: Case, paths: list[Path]) -> dict[str, pd.DataFrame]:
 
 
 def read_paths(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     format: str = "auto",
     timezone: str = "UTC",
@@ -90,7 +90,7 @@ def read_paths(
     progress: Progress | None = None,
     client: Any = None,
 ) -> LogEvidence:
-    """Read files, folders, globs or standard input ("-") without a case; on the workers of a Dask `client` if given.
+    """Read a file, folder, glob or standard input ("-"), or several, without a case; on a Dask `client` if given.
 
     `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
     not behind the file's own time. Raises SourceError for what is no log.
@@ -105,7 +105,7 @@ def read_paths(
 
 
 def find(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     spool: Path,
     *,
     format: str = "auto",
@@ -123,7 +123,9 @@ def find(
         raise SourceError(f"the zone {timezone!r} is not known", where="--timezone", do=do) from e
     found = given(paths)
     if not found:
-        raise SourceError("no file is there", where=" ".join(map(str, paths)))
+        raise SourceError(
+            "no file is there", where=paths if isinstance(paths, (str, os.PathLike)) else " ".join(map(str, paths))
+        )
     for path in found:
         file = path
         if str(path) == "-":

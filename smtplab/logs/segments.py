@@ -157,10 +157,10 @@ def head(path: Path, longest: int = MAX_LINE) -> Iterator[str]:
             return
 
 
-def given(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def given(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The files behind paths, folders and globs, each once; "-" is standard input."""
     found: list[Path] = []
-    for text in paths:
+    for text in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         path = Path(text)
         if str(text) == "-":
             found.append(path)

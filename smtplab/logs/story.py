@@ -72,7 +72,8 @@ def _story(m: Any, steps: pd.DataFrame) -> Iterator[str]:
         if (now := f"{step.time:%Y-%m-%d}") != day:
             day = now
             yield f"{day} (UTC)"
-        yield from wrap(f"  {step.time:%H:%M:%S}  {step.host}: {_said(step)}", _WIDTH, subsequent_indent=_INDENT)
+        where = f"{step.host}: " if step.host else ""
+        yield from wrap(f"  {step.time:%H:%M:%S}  {where}{_said(step)}", _WIDTH, subsequent_indent=_INDENT)
         yield from wrap(str(step.detail), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
         if again:
             span = duration((last - step.time).total_seconds())

@@ -69,7 +69,7 @@ def trace(evidence: LogEvidence, what: str, limit: int = LISTED) -> Trace:
     steps["hop"] = steps["hop"].map(_hops(queued, made)).fillna(0).astype("int64")
     steps = steps.sort_values(["number", "time", "hop", "rank"], kind="stable").groupby("number").head(STEPS)
     steps["after"] = steps.groupby("number")["time"].diff().dt.total_seconds()
-    listed = [_listed(n, key, steps[steps["number"] == n], queued, made) for key, n in numbers.items()]
+    listed = [_listed(n, key, steps[steps["number"] == n], (queued, made, refused)) for key, n in numbers.items()]
     return Trace(
         what.strip(),
         len(starts),
@@ -219,8 +219,8 @@ def _base(row: Any) -> dict[str, Any]:
     return {**common, "hop": f"{row.host} {row.queue_id}", "recipient": "", "reason": "", "relay": ""}
 
 
-def _listed(number: int, key: str, steps: pd.DataFrame, queued: pd.DataFrame, made: pd.DataFrame) -> dict[str, Any]:
-    rows = pd.concat([queued.loc[queued["key"] == key, ["sender"]], made.loc[made["key"] == key, ["sender"]]])
+def _listed(number: int, key: str, steps: pd.DataFrame, tables: tuple[pd.DataFrame, ...]) -> dict[str, Any]:
+    rows = pd.concat([t.loc[t["key"] == key, ["sender"]] for t in tables])
     recipients = [r for r in dict.fromkeys(steps["recipient"]) if r]
     more = f" and {len(recipients) - 3:,} more" if len(recipients) > 3 else ""
     return {

@@ -111,7 +111,7 @@ def skeleton(row: Mapping[str, Any], today: date) -> str:
     provider = row["provider"] if isinstance(row["provider"], str) and "." not in row["provider"] else ""
     words = "-".join(re.findall(r"[a-z]{3,}", _literal(row["shape"]))[:4]) or "reply"
     lines = [
-        f"# Seen {row['count']:,} times: {visible(row['shape'])}",
+        f"# Seen {row['count']:,} time{'' if row['count'] == 1 else 's'}: {visible(row['shape'])}",
         "[[rule]]",
         f"id = {_text('-'.join(filter(None, (provider, words))))}",
         *([f"provider = [{_text(provider)}]"] if provider else []),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from smtplab import logs
+from smtplab.errors import SourceError
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import duration
 from tests.logs.frames import at, evidence
@@ -148,3 +151,22 @@ def test_a_stranger_s_reply_drives_no_terminal_and_is_no_markup() -> None:
 )
 def test_a_span_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_refusal_names_the_sender_that_was_refused_and_no_empty_host(tmp_path: Path) -> None:
+    log = tmp_path / "mainlog"
+    log.write_text(
+        "2026-11-20 08:10:04 H=bad.example [203.0.113.9] F=<spam@bad.example> rejected RCPT <anna@example.org>:"
+        " relay not permitted\n"
+    )
+    told = str(logs.trace(logs.read_paths(log), "anna@example.org"))
+    assert "from spam@bad.example to anna@example.org: refused" in told
+    assert "08:10:04  bad.example [203.0.113.9] was refused" in told
+
+
+def test_one_path_need_not_be_in_a_list(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("Nov 20 08:00:04 mx1 postfix/qmgr[900]: 5A1A2B3C4E: removed\n")
+    assert len(logs.read_paths(str(log)).messages) == len(logs.read_paths([log]).messages)
+    with pytest.raises(SourceError, match="no file is there"):
+        logs.read_paths(str(tmp_path / "*.none"))

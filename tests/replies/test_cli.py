@@ -37,3 +37,14 @@ def test_a_table_is_for_people_and_nothing_in_it_drives_the_terminal() -> None:
     assert "userunknown" in done.output
     assert "\x1b" not in done.output
     assert RUN.invoke(app, ["replies"], input="").output == ""
+
+
+def test_a_dash_is_standard_input_and_each_row_bears_its_reply() -> None:
+    done = RUN.invoke(app, ["replies", "-", "--json"], input="550 5.1.1 User unknown\n")
+    assert json.loads(done.output)["reply"] == "550 5.1.1 User unknown"
+
+
+def test_a_reply_in_place_of_a_file_is_told_where_to_go() -> None:
+    done = RUN.invoke(app, ["replies", "550 5.1.1 User unknown"])
+    assert done.exit_code
+    assert "smtplab explain" in str(done.exception)
