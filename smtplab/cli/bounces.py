@@ -97,6 +97,8 @@ class _Run:
         for one, name in _numbered(judged(self._sources(), self.problem, self.processes)):
             self.seen += 1
             answer = one.answer
+            if self.keep and answer.time is None and answer.kind in ("bounce", "complaint"):
+                self.problem(name, "no Date that can be read, so it does not count for --suppression")
             if self.keep:
                 self.told += ({**row, "file": one.file} for row in answer.rows)
             for row in answer.rows[:1] if answer.kind == "none" else answer.rows:
@@ -146,6 +148,8 @@ class _Run:
             print(f"smtplab: {more:,} more problems", file=sys.stderr)
         if self.refused:
             raise self.refused
+        if not self.seen and not self.problems:
+            print(f"smtplab: {one_line(', '.join(self.paths) or 'the case')}: no message is there", file=sys.stderr)
         if not self.seen and any(what.endswith(NOT_MAIL) for _, what in self.problems):
             raise SourceError("nothing here is mail", where=", ".join(self.paths))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,11 @@ def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(tmp_path: Pat
     done = run(box, "-o", tmp_path / "told.csv")
     assert (done.returncode, done.stderr) == (0, b"")
     assert pd.read_csv(tmp_path / "told.csv")["file"][0] == f"{tmp_path}/m\ufffd.eml"
+
+
+def test_what_cannot_count_for_the_suppression_list_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").write_text(re.sub("(?m)^Date:.*\n", "", dsn(recipient("x@a.example", status="5.1.1"))))
+    done = run(tmp_path / "a.eml", "--suppression", tmp_path / "stop.csv")
+    assert b"no Date that can be read, so it does not count for --suppression" in done.stderr
+    (tmp_path / "empty").mkdir()
+    assert b"no message is there" in run(tmp_path / "empty").stderr
