@@ -98,3 +98,20 @@ def test_every_reason_of_the_rules_has_plain_words_and_what_is_none_stays() -> N
     reasons = {rule.reason for rule in replies.rules()} | {"undefined"}
     assert [r for r in reasons if replies.words(r) == r and r not in ("greylisted",)] == []
     assert replies.words("no reason of ours") == "no reason of ours"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("554 go and look at the worm in it, please", "virusdetected"),
+        ("550 mx7.example.net: lookup error", "hostunknown"),
+        ("551 she has left us", "hasmoved"),
+        ("550 bad person", "userunknown"),
+        ("500 line limit of this server", "mesgtoobig"),
+        ("550 qwerty asdf", "undefined"),
+    ],
+)
+def test_a_text_never_seen_is_judged_by_its_plain_words_and_removes_nobody(text: str, reason: str) -> None:
+    found = replies.classify(text)
+    assert found.reason == reason
+    assert not found.suppress
