@@ -83,15 +83,15 @@ def answer(
     host = _host(low) if " said" in low else ""
     alone = start == 0 and end == len(low)
     facts = Facts(found, smtp, code, provider or "", host, command or "", alone, without)
-    candidates, first, told = ranking(facts)
+    candidates, first, made, told = ranking(facts)
     span = _place(first, low, code, start, end) if first and alone else None
     if first and not span and not (alone and first.evidence not in TEXTS):
         first, other, span = _best(candidates, low, code, start, end)
-        told = verdict(facts, first, other)
+        made = verdict(told, first, other)
     if whole.cuts:
         span = _original(whole, span)
     matched = text[span[0] : span[1]] if span else (code or str(smtp or "")) if first else ""
-    return Reply._make((*told, matched, span))
+    return Reply._make((*made, matched, span))
 
 
 def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] | None:

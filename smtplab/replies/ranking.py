@@ -71,35 +71,9 @@ class Facts(NamedTuple):
     """The rules of these ids are left out."""
 
 
-class Ranking(NamedTuple):
-    """The rules whose conditions hold, the best first; whether their texts are in the reply itself is to be seen."""
+class Told(NamedTuple):
+    """The same with what the marks in the text say of provider and command."""
 
-    candidates: tuple[Candidate, ...]
-    first: Candidate | None
-    verdict: Verdict
-    """If the first of them is right."""
-
-
-@lru_cache(maxsize=20_000)
-def ranking(facts: Facts) -> Ranking:
-    """All rules that the facts allow."""
-    told = _told(facts)
-    candidates = tuple(c for c in _candidates(told) if c.rule.id not in facts.without)
-    first = candidates[0] if candidates else None
-    return Ranking(candidates, first, _verdict(told, first, rival(candidates, first)))
-
-
-def rival(candidates: tuple[Candidate, ...], first: Candidate | None) -> Rule | None:
-    """The next rule with another reason than the first."""
-    return next((c.rule for c in candidates if first and c.rule.reason != first.rule.reason), None)
-
-
-def verdict(facts: Facts, first: Candidate | None, other: Rule | None) -> Verdict:
-    """What follows if `first` is right and `other` would say something else."""
-    return _verdict(_told(facts), first, other)
-
-
-class _Told(NamedTuple):
     found: tuple[int, ...]
     smtp: int | None
     enhanced: str
@@ -115,7 +89,31 @@ class _Told(NamedTuple):
         return rule.fits(self.smtp, self.enhanced, self.command)
 
 
-def _told(facts: Facts) -> _Told:
+class Ranking(NamedTuple):
+    """The rules whose conditions hold, the best first; whether their texts are in the reply itself is to be seen."""
+
+    candidates: tuple[Candidate, ...]
+    first: Candidate | None
+    verdict: Verdict
+    """If the first of them is right."""
+    told: Told
+
+
+@lru_cache(maxsize=20_000)
+def ranking(facts: Facts) -> Ranking:
+    """All rules that the facts allow."""
+    told = _told(facts)
+    candidates = tuple(c for c in _candidates(told) if c.rule.id not in facts.without)
+    first = candidates[0] if candidates else None
+    return Ranking(candidates, first, verdict(told, first, rival(candidates, first)), told)
+
+
+def rival(candidates: tuple[Candidate, ...], first: Candidate | None) -> Rule | None:
+    """The next rule with another reason than the first."""
+    return next((c.rule for c in candidates if first and c.rule.reason != first.rule.reason), None)
+
+
+def _told(facts: Facts) -> Told:
     """Whose reply it is and which command it answers, by what was given and by the marks in the text."""
     found, smtp, enhanced, given, host, command, whole, _ = facts
     whose = [name for name in (given, host) if name in known()]
@@ -128,7 +126,7 @@ def _told(facts: Facts) -> _Told:
         elif one.kind == "command" and not command:
             command = one.says
     providers = tuple(dict.fromkeys(whose))
-    return _Told(found, smtp, enhanced, providers[0] if providers else given, providers, command, whole)
+    return Told(found, smtp, enhanced, providers[0] if providers else given, providers, command, whole)
 
 
 def mark(number: int) -> Mark:
@@ -181,7 +179,7 @@ def _by_smtp() -> tuple[Candidate, ...]:
     return tuple(Candidate(r, Evidence.SMTP_CODE, n) for n, r in enumerate(rules()) if not r.text and not r.codes)
 
 
-def _candidates(told: _Told) -> Iterator[Candidate]:
+def _candidates(told: Told) -> Iterator[Candidate]:
     """The rules whose conditions hold, the best first; the texts are still to be found in the reply."""
     all_rules, fits = rules(), told.fits
     named = [(all_rules[n], n) for n in told.found if n < len(all_rules) and fits(all_rules[n])]
@@ -199,7 +197,8 @@ def _candidates(told: _Told) -> Iterator[Candidate]:
     yield from (c for c in _by_smtp() if fits(c.rule))
 
 
-def _verdict(told: _Told, first: Candidate | None, other: Rule | None) -> Verdict:
+def verdict(told: Told, first: Candidate | None, other: Rule | None) -> Verdict:
+    """What follows if `first` is right and `other` would say something else."""
     code = told.enhanced or None
     if first is None:
         return Verdict(
@@ -230,7 +229,7 @@ def _verdict(told: _Told, first: Candidate | None, other: Rule | None) -> Verdic
     )
 
 
-def _standing(hit: Candidate, other: Rule | None, told: _Told) -> Standing:
+def _standing(hit: Candidate, other: Rule | None, told: Told) -> Standing:
     """Whether the enhanced code has a plain meaning of its own, and the same; whether another rule disagrees."""
     if hit.evidence in TEXTS and (meant := _by_code().get(told.enhanced, _NO_CODE).reasons):
         return Standing.CONFIRMED if hit.rule.reason in meant else Standing.CONTRADICTED
