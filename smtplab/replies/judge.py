@@ -9,7 +9,7 @@ from smtplab import providers
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
 from smtplab.replies.engine import commands, finder, locate
 from smtplab.replies.extract import Unfolded, extract, unfold
-from smtplab.replies.ranking import Candidate, Facts, RunnerUp, known, mark, ranking, verdict
+from smtplab.replies.ranking import Candidate, RunnerUp, known, mark, ranking, verdict
 from smtplab.replies.rules import Rule, marks, rules
 
 LONGEST = 4_000
@@ -82,8 +82,7 @@ def answer(
     code = enhanced or enhanced_code or ""
     host = _host(low) if " said" in low else ""
     alone = start == 0 and end == len(low)
-    facts = Facts(found, smtp, code, provider or "", host, command or "", alone, without)
-    candidates, first, made, told = ranking(facts)
+    candidates, first, made, told = ranking(found, smtp, code, provider or "", host, command or "", alone, without)
     span = _place(first, low, code, start, end) if first and alone else None
     if first and not span and not (alone and first.evidence not in TEXTS):
         first, other, span = _best(candidates, low, code, start, end)

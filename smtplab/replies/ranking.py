@@ -53,26 +53,8 @@ class Verdict(NamedTuple):
     standing: Standing
 
 
-class Facts(NamedTuple):
-    """What is known of a reply beside its words; `found`: the ascending numbers of the patterns that are in it.
-
-    `whose`: the provider that the caller named, then the one of the host that the text names. `whole`: nothing but
-    the reply is in the text.
-    """
-
-    found: tuple[int, ...]
-    smtp: int | None
-    enhanced: str
-    given: str
-    host: str
-    command: str
-    whole: bool
-    without: frozenset[str] = frozenset()
-    """The rules of these ids are left out."""
-
-
 class Told(NamedTuple):
-    """The same with what the marks in the text say of provider and command."""
+    """What is known of a reply beside its words, and what the marks in it say of provider and command."""
 
     found: tuple[int, ...]
     smtp: int | None
@@ -100,10 +82,24 @@ class Ranking(NamedTuple):
 
 
 @lru_cache(maxsize=20_000)
-def ranking(facts: Facts) -> Ranking:
-    """All rules that the facts allow."""
-    told = _told(facts)
-    candidates = tuple(c for c in _candidates(told) if c.rule.id not in facts.without)
+def ranking(
+    found: tuple[int, ...],
+    smtp: int | None,
+    enhanced: str,
+    given: str,
+    host: str,
+    command: str,
+    whole: bool,
+    without: frozenset[str],
+) -> Ranking:
+    """All rules that fit. `found`: the ascending numbers of the patterns that are in the text.
+
+    `given` is the provider that the caller named, `host` that of the host which the text names. `whole`: nothing but
+    the reply is in the text. `without`: the rules of these ids are left out.
+    """
+    who, providers, asked = _whose(found, given, host, command)
+    told = Told(found, smtp, enhanced, who, providers, asked, whole)
+    candidates = tuple(c for c in _candidates(told) if c.rule.id not in without)
     first = candidates[0] if candidates else None
     return Ranking(candidates, first, verdict(told, first, rival(candidates, first)), told)
 
@@ -113,9 +109,8 @@ def rival(candidates: tuple[Candidate, ...], first: Candidate | None) -> Rule | 
     return next((c.rule for c in candidates if first and c.rule.reason != first.rule.reason), None)
 
 
-def _told(facts: Facts) -> Told:
+def _whose(found: tuple[int, ...], given: str, host: str, command: str) -> tuple[str, tuple[str, ...], str]:
     """Whose reply it is and which command it answers, by what was given and by the marks in the text."""
-    found, smtp, enhanced, given, host, command, whole, _ = facts
     whose = [name for name in (given, host) if name in known()]
     for number in reversed(found):
         if number < len(rules()):
@@ -126,7 +121,7 @@ def _told(facts: Facts) -> Told:
         elif one.kind == "command" and not command:
             command = one.says
     providers = tuple(dict.fromkeys(whose))
-    return Told(found, smtp, enhanced, providers[0] if providers else given, providers, command, whole)
+    return providers[0] if providers else given, providers, command
 
 
 def mark(number: int) -> Mark:
