@@ -51,8 +51,7 @@ def logs(
     with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
         work = jobs(find(paths, Path(folder), format=format, timezone=timezone, year=year))
         parts = engine.build(work, Known(), Path(folder), progress=tell)
-        if not (json or output):
-            _tell_formats(parts)
+        _tell_formats(parts, json or bool(output))
         if summary:
             _summary(parts, json, output)
         elif output and output.suffix == ".parquet":
@@ -75,9 +74,14 @@ _COLUMNS = {
 }
 
 
-def _tell_formats(parts: Parts) -> None:
+def _tell_formats(parts: Parts, only_strange: bool) -> None:
+    from smtplab.logs import results
+
     for name, tally in parts.tallies.items():
-        print(f"smtplab: {one_line(name)}: {tally.format}, {tally.lines:,} lines", file=sys.stderr)
+        if tally.passed and results.understood(tally) <= 0 and not tally.unknown:
+            print(f"smtplab: {one_line(name)}: passed over, no line is of a mail program", file=sys.stderr)
+        elif not only_strange:
+            print(f"smtplab: {one_line(name)}: {tally.format}, {tally.lines:,} lines", file=sys.stderr)
 
 
 def _tell_rest(parts: Parts, name: str, whole: bool) -> None:

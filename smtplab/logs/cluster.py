@@ -113,7 +113,7 @@ def rows(pieces: Sequence[Sequence[Piece]], known: Known) -> Piece:
             for number, (at, piece) in enumerate(windows):
                 for family, data in piece.items():
                     (work / f"{number}.{family}.parquet").write_bytes(data)
-                engine.window(con, known, work / str(number), engine.base(at), number == len(windows) - 1)
+                engine.window(con, known, [(work / str(number), engine.base(at))], number == len(windows) - 1)
                 engine.write(con, parts, number)
             made = {table: f"select * from read_parquet({parts.files(table)})" for table in TABLES}
             return {table: _parquet(con, query, work) for table, query in made.items()}

@@ -32,7 +32,14 @@ MEMORY = "400MB"
 _WIDTH = 32
 """Bits of a line's number within its segment."""
 
+WINDOW = 4 << 20
+"""Bytes of events that make a window."""
+MOST = 64
+"""Pieces of a window."""
+
 Progress = Callable[[str, int, int], None]
+Piece = tuple[Path, int]
+"""Events of a segment: the beginning of the names of their files, and what is added to their numbers."""
 
 
 @dataclass(frozen=True)
@@ -79,22 +86,26 @@ def build(
     parts = Parts(work / "parts")
     with connection(work) as con:
         prepare(con, known)
-        number = 0
+        windows = 0
+        pieces: list[Piece] = []
         for at, (job, files, tally) in enumerate(_parsed(jobs, kept or work / "events", work, kept is None)):
             parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
             for i, file in enumerate(files):
+                pieces.append((file, base(at)))
                 final = at == len(jobs) - 1 and i == len(files) - 1
-                window(con, known, file, base(at), final)
-                write(con, parts, number)
-                number += 1
-            if kept is None:
-                shutil.rmtree(files[0].parent, ignore_errors=True)
+                if final or _full(pieces):
+                    window(con, known, pieces, final)
+                    write(con, parts, windows)
+                    windows += 1
+                    if kept is None:
+                        _remove(pieces)
+                    pieces = []
             if progress:
                 progress("read", at + 1, len(jobs))
         if not jobs:
             with Events(work):
                 pass
-            window(con, known, work / "00000", 0, True)
+            window(con, known, [(work / "00000", 0)], True)
             write(con, parts, 0)
     if kept:
         _forget(kept, {j.key(_version()) for j in jobs})
@@ -110,13 +121,26 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
         con.execute(f"create temp view {table} as select * from {source}")
 
 
-def window(con: duckdb.DuckDBPyConnection, known: Known, stem: Path, first: int, final: bool) -> None:
-    """Turn a piece of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql."""
+def _remove(pieces: Sequence[Piece]) -> None:
+    for stem, _ in pieces:
+        for file in stem.parent.glob(f"{stem.name}.*.parquet"):
+            file.unlink()
+
+
+def _full(pieces: Sequence[Piece]) -> bool:
+    """Whether pieces make a window: many small files, such as a year's rotated logs, make one together."""
+    size = sum(f.stat().st_size for stem, _ in pieces for f in stem.parent.glob(f"{stem.name}.*.parquet"))
+    return size >= WINDOW or len(pieces) >= MOST
+
+
+def window(con: duckdb.DuckDBPyConnection, known: Known, pieces: Sequence[Piece], final: bool) -> None:
+    """Turn pieces of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql."""
     for family in FAMILIES:
-        con.execute(
-            f"create or replace temp view new_{family} as"
-            f" select * replace (seq + {first} as seq) from read_parquet({quoted(f'{stem}.{family}.parquet')})"
+        files = (
+            f"select * replace (seq + {first} as seq) from read_parquet({quoted(f'{stem}.{family}.parquet')})"
+            for stem, first in pieces
         )
+        con.execute(f"create or replace temp view new_{family} as {' union all '.join(files)}")
     con.execute("set variable final = $f", {"f": final})
     con.execute(_sql("held"))
     con.execute(_sql("window").format(lower_sender=LOWER.format("sender")))

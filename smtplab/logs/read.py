@@ -126,6 +126,9 @@ def find(
         raise SourceError(
             "no file is there", where=paths if isinstance(paths, (str, os.PathLike)) else " ".join(map(str, paths))
         )
+    named = {Path(p) for p in ([paths] if isinstance(paths, (str, os.PathLike)) else list(paths))}
+    refused: SourceError | None = None
+    held = False
     for path in found:
         file = path
         if str(path) == "-":
@@ -135,7 +138,17 @@ def find(
         elif not path.is_file():
             what = "there is no such file" if not path.exists() else "is neither a file nor a folder"
             raise SourceError(what, where=path)
-        yield source(file, str(path), zone=timezone, year=year, format=format, strict=True)
+        try:
+            yield source(file, str(path), zone=timezone, year=year, format=format, strict=True)
+            held = True
+        except SourceError as e:
+            if path in named:
+                raise
+            # What lies in a folder beside the logs costs only itself: its lines are counted as passed over.
+            refused = refused or e
+            yield source(file, str(path), zone=timezone, year=year, format=format)
+    if refused and not held:
+        raise refused
 
 
 def source(
