@@ -57,7 +57,7 @@ def test_a_person_gets_steps_causes_and_the_connections() -> None:
 BAD = [
     (["nonsense:port"], "is no port"),
     (["mx.example:25:gopher"], "not spoken here"),
-    (["mx.example", "--starttls", "maybe"], "not one of auto, never, implicit"),
+    (["mx.example", "--starttls", "maybe"], "One of: auto, never, implicit"),
     (["192.0.2.1", "--intrusive"], "not listed as your own"),
     (["127.0.0.1:1", "--sender", "a\nb"], "no address"),
     (["127.0.0.1:1", "--fail-on", "awful"], "no severity"),

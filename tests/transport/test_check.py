@@ -577,6 +577,13 @@ def test_one_service_is_judged_alone(port: int, options: dict[str, Any], code: s
     assert not transport.check_endpoint(replace(made, negotiated=None), AT)
 
 
+def test_a_service_named_by_its_address_is_not_asked_for_its_name(tmp_path: Path) -> None:
+    negotiated = TlsFacts("TLSv1.3", "TLS_AES_128_GCM_SHA256", "x25519", AUTHORITY.issue(MAIL).der)
+    made = Survey(ADDRESSES[MAIL], ADDRESSES[MAIL], 465, negotiated, (), (), Listing(("x25519",)), "", False)
+    (found,) = transport.check_endpoint(made, AT, AUTHORITY.pem(tmp_path / "ca.pem")).of("transport.certificate.")
+    assert (found.code, found.facts["names"]) == ("transport.certificate.whose", [MAIL])
+
+
 def test_a_null_mx_has_its_row_and_nothing_to_protect(tmp_path: Path) -> None:
     evidence = collect(tmp_path, Answers(mx=["0 ."]))
     (row,) = transport.protection(evidence).to_dict("records")
