@@ -92,6 +92,13 @@ def test_a_spreadsheet_never_runs_a_cell(tmp_path: Path) -> None:
     assert list(told["n"]) == [1, 2, 3, 4, 5]
 
 
+def test_an_address_is_handed_over_as_it_is(tmp_path: Path) -> None:
+    addresses = ["+tag@x.example", "-a=b@x.example", "=cmd|'/C calc'!A0@x.example", "=SUM(A1)@x.example"]
+    output.write(pd.DataFrame({"recipient": addresses}), tmp_path / "x.csv")
+    told = list(pd.read_csv(tmp_path / "x.csv")["recipient"])
+    assert told == [*addresses[:2], *(f"'{a}" for a in addresses[2:])]
+
+
 def test_parquet_and_json_lines_hold_the_values_as_they_are(tmp_path: Path) -> None:
     output.write(FRAME, tmp_path / "x.parquet")
     output.write(FRAME, tmp_path / "x.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from smtplab.findings import Findings
 
+_ADDRESS = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,255}")
 FORMATS = (".parquet", ".csv", ".jsonl", ".html")
 
 MARGIN = 10
@@ -130,6 +132,15 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def _guarded(value: object) -> object:
+    """A spreadsheet runs a cell that begins like a formula; a plain address can be none, and must stay as it is for
+    the system that compares it.
+    """
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _ADDRESS.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
 def write(frame: pd.DataFrame, output: Path) -> None:
     """Write a frame in the format that the name ends in."""
     from smtplab import markup
@@ -139,9 +150,7 @@ def write(frame: pd.DataFrame, output: Path) -> None:
         case ".jsonl":
             made = frame.to_json(orient="records", lines=True, date_format="iso").encode()
         case ".csv":
-            # A spreadsheet runs a cell that begins like a formula.
-            safe = frame.map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@", "\t") else v)
-            made = safe.to_csv(index=False).encode()
+            made = frame.map(_guarded).to_csv(index=False).encode()
         case ".html":
             made = markup.frame_table(frame, limit=len(frame)).encode()
         case _:

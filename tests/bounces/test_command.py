@@ -123,14 +123,14 @@ def test_an_empty_mailbox_is_no_mistake(tmp_path: Path) -> None:
 
 
 def test_a_stranger_drives_neither_the_terminal_nor_a_spreadsheet(tmp_path: Path) -> None:
-    evil = dsn(recipient("=cmd@goodpost.example", status="5.1.1", diagnostic="550 5.1.1 \x1b[2Jno such user"))
+    evil = dsn(recipient("=cmd|a!a0@goodpost.example", status="5.1.1", diagnostic="550 5.1.1 \x1b[2Jno such user"))
     (tmp_path / "a.eml").write_text(evil)
     done = run(tmp_path / "a.eml", "--suppression", tmp_path / "stop.csv")
     assert done.returncode == 0
     assert b"\x1b[2J" not in done.stdout
-    assert b"=cmd@goodpost.example" in done.stdout
+    assert b"=cmd|a!a0@goodpost.example" in done.stdout
     stop = pd.read_csv(tmp_path / "stop.csv")
-    assert stop["recipient"].tolist() == ["'=cmd@goodpost.example"]
+    assert stop["recipient"].tolist() == ["'=cmd|a!a0@goodpost.example"]
     assert stop[["rule", "reason"]].to_numpy().tolist() == [["hard", "userunknown"]]
 
 
