@@ -7,7 +7,7 @@ of colour blindness can tell apart; severity and outcome never rest on colour al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from html import escape
 from types import MappingProxyType
@@ -52,6 +52,8 @@ SERIES = (
 """Categories without a meaning of their own; each hex is distinct, so that it can be swapped by value."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MAX_POINTS = 2_000
+_VEIL = "66"
+"""Opacity of a flow's link in hexadecimal."""
 _LABELS = ("name", "x", "y", "text", "labels", "parents", "ids", "hovertext", "customdata", "legendgroup")
 
 
@@ -144,6 +146,53 @@ def finish(
     if y:
         figure.update_yaxes(title_text=y)
     return figure
+
+
+def sankey(
+    labels: Sequence[str],
+    ends: Sequence[str],
+    links: Sequence[tuple[int, int, int, str]],
+    heads: tuple[str, str, str],
+    unit: str,
+) -> go.Figure:
+    """A flow over three columns, to be finished; `ends` are the colours of the last labels, those of the last column.
+
+    A link is the numbers of its two labels, its width in `unit` and its colour; `heads` stand above the columns.
+    """
+    begin, end, width, colours = zip(*links, strict=True)
+    figure = go.Figure(
+        go.Sankey(
+            arrangement="snap",
+            node={
+                "label": [escape(t, quote=False) for t in labels],
+                "color": [colour("faint")] * (len(labels) - len(ends)) + list(ends),
+                "line": {"width": 0},
+                "pad": 16,
+                "thickness": 12,
+                "hovertemplate": f"%{{label}}: %{{value:,}} {unit}<extra></extra>",
+            },
+            link={
+                "source": begin,
+                "target": end,
+                "value": width,
+                # Names stand upon the links and must stay readable, light and dark.
+                "color": [f"{c}{_VEIL}" for c in colours],
+                "hovertemplate": "%{source.label} → %{target.label}: %{value:,}<extra></extra>",
+            },
+            textfont={"color": colour("text"), "size": 12},
+        )
+    )
+    for x, anchor, text in zip((0, 0.5, 1), ("left", "center", "right"), heads, strict=True):
+        figure.add_annotation(
+            x=x, y=1.02, xref="paper", yref="paper", xanchor=anchor, yanchor="bottom", text=text, showarrow=False,
+            font={"size": 12, "color": colour("faint")},
+        )  # fmt: skip
+    return figure
+
+
+def headed(figure: go.Figure) -> go.Figure:
+    """A finished flow with room for the headings of its columns."""
+    return figure.update_layout(margin_t=figure.layout.margin.t + 28)
 
 
 def day(moment: date) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -20,8 +18,6 @@ _VERDICTS = {
     "spf": ("aligned by SPF alone", "pending"),
     "none": ("not aligned: fails", "lost"),
 }
-_VEIL = "66"
-"""Opacity of a link in hexadecimal: names stand upon the links and must stay readable, light and dark."""
 
 
 def alignment_flow(rows: pd.DataFrame) -> go.Figure:
@@ -44,42 +40,14 @@ def alignment_flow(rows: pd.DataFrame) -> go.Figure:
     for left, right in (("source", "voucher"), ("voucher", "alignment")):
         keys = list(dict.fromkeys((left, right, "alignment")))
         for key, count in flow.groupby(keys)["count"].sum().items():
-            colour = theme.colour(_VERDICTS[key[-1]][1]) + _VEIL
+            colour = theme.colour(_VERDICTS[key[-1]][1])
             links.append((at[left, key[0]], at[right, key[1]], int(count), colour))
-    begin, end, width, colours = zip(*links, strict=True)
     ends = [theme.colour(_VERDICTS[v][1]) for v in verdicts]
-    figure = go.Figure(
-        go.Sankey(
-            arrangement="snap",
-            node={
-                "label": [escape(t, quote=False) for t in labels],
-                "color": [theme.colour("faint")] * (len(sources) + len(vouchers)) + ends,
-                "line": {"width": 0},
-                "pad": 18,
-                "thickness": 14,
-                "hovertemplate": "%{label}: %{value:,} messages<extra></extra>",
-            },
-            link={
-                "source": begin,
-                "target": end,
-                "value": width,
-                "color": colours,
-                "hovertemplate": "%{source.label} → %{target.label}: %{value:,}<extra></extra>",
-            },
-            textfont={"color": theme.colour("text"), "size": 12},
-        )
-    )
-    for x, anchor, text in ((0, "left", "sent from"), (0.5, "left", "vouched for by"), (1, "right", "DMARC")):
-        figure.add_annotation(
-            x=x, y=1.02, xref="paper", yref="paper", xanchor=anchor, yanchor="bottom", text=text, showarrow=False,
-            font={"size": 12, "color": theme.colour("faint")},
-        )  # fmt: skip
+    figure = theme.sankey(labels, ends, links, ("sent from", "vouched for by", "DMARC"), "messages")
     told = flow.groupby(["source", "voucher", "alignment"])["count"].sum().sort_values(ascending=False)
     alt = "; ".join(f"{s}: {n:,} messages, {v}, {_VERDICTS[a][0]}" for (s, v, a), n in told.items())
     height = 130 + 44 * max(len(sources), len(vouchers))
-    finished = theme.finish(figure, title=_title(flow, total), alt=alt, height=height)
-    # The headings of the columns stand above the drawing.
-    return finished.update_layout(margin_t=finished.layout.margin.t + 28)
+    return theme.headed(theme.finish(figure, title=_title(flow, total), alt=alt, height=height))
 
 
 def _flow(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -18,8 +16,6 @@ _ACTIONS = {
     Action.KEEP: ("mend ours", "accent"),
     Action.WAIT: ("wait", "late"),
 }
-_VEIL = "66"
-"""Opacity of a link in hexadecimal: names stand upon the links and must stay readable, light and dark."""
 
 
 def flow(verdicts: pd.DataFrame) -> go.Figure:
@@ -37,43 +33,15 @@ def flow(verdicts: pd.DataFrame) -> go.Figure:
     for left, right in (("provider", "reason"), ("reason", "action")):
         keys = list(dict.fromkeys((left, right, "action")))
         for key, count in rows.groupby(keys).size().items():
-            colour = theme.colour(_ACTIONS[Action(key[-1])][1]) + _VEIL
+            colour = theme.colour(_ACTIONS[Action(key[-1])][1])
             links.append((at[left, key[0]], at[right, key[1]], int(count), colour))
-    begin, end, width, colours = zip(*links, strict=True)
     labels = [*sides["provider"], *sides["reason"], *(_ACTIONS[Action(a)][0] for a in sides["action"])]
     ends = [theme.colour(_ACTIONS[Action(a)][1]) for a in sides["action"]]
-    figure = go.Figure(
-        go.Sankey(
-            arrangement="snap",
-            node={
-                "label": [escape(t, quote=False) for t in labels],
-                "color": [theme.colour("faint")] * (len(labels) - len(ends)) + ends,
-                "line": {"width": 0},
-                "pad": 16,
-                "thickness": 12,
-                "hovertemplate": "%{label}: %{value:,} recipients<extra></extra>",
-            },
-            link={
-                "source": begin,
-                "target": end,
-                "value": width,
-                "color": colours,
-                "hovertemplate": "%{source.label} → %{target.label}: %{value:,}<extra></extra>",
-            },
-            textfont={"color": theme.colour("text"), "size": 12},
-        )
-    )
-    for x, anchor, text in ((0, "left", "provider"), (0.5, "center", "reason"), (1, "right", "what to do")):
-        figure.add_annotation(
-            x=x, y=1.02, xref="paper", yref="paper", xanchor=anchor, yanchor="bottom", text=text, showarrow=False,
-            font={"size": 12, "color": theme.colour("faint")},
-        )  # fmt: skip
+    figure = theme.sankey(labels, ends, links, ("provider", "reason", "what to do"), "recipients")
     told = rows.groupby(["provider", "reason", "action"]).size().sort_values(ascending=False, kind="stable")
     alt = "; ".join(f"{p}, {r}: {n:,}, {_ACTIONS[Action(a)][0]}" for (p, r, a), n in told.items())
     height = 140 + 40 * max(len(sides["provider"]), len(sides["reason"]))
-    finished = theme.finish(figure, title=_title(rows), alt=alt, source="bounces and logs", height=height)
-    # The headings of the columns stand above the drawing.
-    return finished.update_layout(margin_t=finished.layout.margin.t + 28)
+    return theme.headed(theme.finish(figure, title=_title(rows), alt=alt, source="bounces and logs", height=height))
 
 
 def _title(rows: pd.DataFrame) -> str:
