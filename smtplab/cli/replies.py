@@ -34,6 +34,10 @@ def replies(
     """What SMTP replies mean: reason, whether it lasts, which rule says so, how sure that is, and what to do."""
     if file and str(file) != "-" and not file.is_file():
         raise SmtplabError("there is no such file", where=file, do='One reply: smtplab explain "TEXT"')
+    if file and str(file) != "-":
+        with file.open("rb") as source:
+            if b"\0" in source.read(4_096):
+                raise SmtplabError("binary data, not replies", where=file, do="A text file with a reply a line")
     if unknown:
         return _unknown(file, json)
     rows = (explained(line, provider) for line in lines(file))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from smtplab.cli import app
+from smtplab.errors import SmtplabError
 
 RUN = CliRunner()
 
@@ -48,3 +49,11 @@ def test_a_reply_in_place_of_a_file_is_told_where_to_go() -> None:
     done = RUN.invoke(app, ["replies", "550 5.1.1 User unknown"])
     assert done.exit_code
     assert "smtplab explain" in str(done.exception)
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"550 a\0b\n")
+    done = RUN.invoke(app, ["replies", str(tmp_path / "x")])
+    assert isinstance(done.exception, SmtplabError)
+    assert "binary data" in str(done.exception)
+    assert done.output == ""
