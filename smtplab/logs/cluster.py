@@ -9,40 +9,25 @@ Nothing is written but what a worker holds for a moment: what a lost worker held
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from smtplab.logs import engine
-from smtplab.logs.engine import TABLES, Job, Parts, Progress
-from smtplab.logs.meaning import Known, prepare
-from smtplab.logs.parse import FAMILIES, Tally, parse
-from smtplab.logs.values import quoted
+from smtplab.logs.columns import Hashes, column, filled, known, rows, take
+from smtplab.logs.engine import TABLES, Builder, Job, Parts, Progress
+from smtplab.logs.meaning import Known
+from smtplab.logs.parse import Tally, parse
+from smtplab.logs.piece import Piece, arrow, from_arrow
+from smtplab.logs.window import settle
 
-Piece = dict[str, bytes]
-"""Parquet by family of events, or by table."""
-
-_HELD = """
-create temp table tls as select hash(host, pid, relay_ip) as connection, * from told
-where kind = 'tls' and relay_ip is not null;
-create temp table newest as select host, max(time) as newest
-from (select host, time from tries union all select host, time from facts union all select host, time from told)
-group by 1;
-create temp table settled as
-select d.* exclude (connection, tls_version, tls_cipher, tls_verified),
-    coalesce(d.tls_version, case when told_at >= d.time - interval 1 day then t.tls_version end) as tls_version,
-    coalesce(d.tls_cipher, case when told_at >= d.time - interval 1 day then t.tls_cipher end) as tls_cipher,
-    coalesce(d.tls_verified, case when told_at >= d.time - interval 1 day then t.tls_verified end) as tls_verified
-from (select *, hash(host, pid, relay_ip) as connection from tries) as d
-asof left join (select connection, seq, time as told_at, tls_version, tls_cipher, tls_verified from tls) as t
-    on d.connection = t.connection and d.seq >= t.seq;
-create temp table last as
-select arg_max(tls, tls.seq) as t from tls join newest using (host)
-where tls.time >= newest - interval 1 day group by tls.connection, tls.host;
-"""
-"""TLS of an outbound connection is told by its process, not by the queue id: it is joined where both stand in one
-segment, and what a process told last goes to every partition."""
+Packed = bytes
+"""Events or rows as Parquet."""
 
 
 def build(
@@ -54,7 +39,8 @@ def build(
     mapped = [client.submit(events, job, count, pure=False) for job in jobs]
     bundles = [client.submit(itemgetter(0), m) for m in mapped]
     made = [
-        client.submit(rows, [client.submit(itemgetter(p), b) for b in bundles], known, pure=False) for p in range(count)
+        client.submit(rows_of, [client.submit(itemgetter(p), b) for b in bundles], known, pure=False)
+        for p in range(count)
     ]
     for at, (job, one) in enumerate(zip(jobs, mapped, strict=True)):
         parts.tallies.setdefault(job.segment.name, Tally()).add(client.submit(itemgetter(1), one).result())
@@ -69,57 +55,60 @@ def build(
     return parts
 
 
-def events(job: Job, partitions: int) -> tuple[list[list[Piece]], Tally]:
+def events(job: Job, partitions: int) -> tuple[list[list[Packed]], Tally]:
     """The events of a segment, in pieces, by partition; and what became of its lines."""
-    with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
-        out = Path(folder)
-        tally = parse(job.segment, job.setting, job.format, out / "events", alone=True)
-        pieces = [_shared_out(stem, out, partitions) for stem in engine.stems(out / "events")]
-    return [list(p) for p in zip(*pieces, strict=True)], tally
+    tally = Tally()
+    with engine.duck({"threads": 1}) as con:
+        pieces = [
+            [_packed(arrow(part)) for part in shared_out(one, partitions)]
+            for one in parse(job.segment, job.setting, job.format, con, tally)
+        ]
+    return [list(p) for p in zip(*pieces, strict=True)] or [[] for _ in range(partitions)], tally
 
 
-def _shared_out(stem: Path, work: Path, partitions: int) -> list[Piece]:
-    with engine.connection(work, threads=1) as con:
-        for family in FAMILIES:
-            con.execute(f"create view {family} as select * from read_parquet({quoted(f'{stem}.{family}.parquet')})")
-        con.execute(_HELD)
-        return [{f: _parquet(con, _part(f, p, partitions), work) for f in FAMILIES} for p in range(partitions)]
+def shared_out(one: Piece, partitions: int) -> Iterator[Piece]:
+    """The events of each partition.
+
+    TLS of an outbound connection is told by its process, not by the queue id: it is joined where both stand in one
+    piece, and what a process told last goes to every partition.
+    """
+    last = settle(one)
+    for number in range(partitions):
+        part = Piece(buffers=one.buffers)
+        for kind, held in one.kinds.items():
+            chosen = _group(kind, held) % np.uint64(partitions) == number
+            if kind == "tls":
+                chosen = np.where(known(column(held, "relay_ip")), last, chosen)
+            if chosen.any():
+                part.kinds[kind] = take(held, chosen)
+        yield part
 
 
-def _part(family: str, number: int, partitions: int) -> str:
-    here = f"% {partitions} = {number}"
-    if family == "tries":
-        columns = ", ".join(FAMILIES["tries"][1])
-        return f"select {columns} from settled where hash(host, queue_id) {here}"
-    if family == "told":
-        return (
-            "select * from told where not (kind = 'tls' and relay_ip is not null)"
-            # A refusal that names no client is joined with its message.
-            " and case when kind = 'rejection' and client_ip is null then hash(host, queue_id)"
-            f" else hash(host, pid, client_ip) end {here}"
-            " union all by name select t.* exclude (connection) from last"
-        )
-    return f"select * from {family} where hash(host, queue_id) {here}"
+def _group(kind: str, held: Any) -> Hashes:
+    """What decides on the partition of each event."""
+    nothing = np.zeros(rows(held), np.uint64)
+    message: Hashes = held.get("key", nothing)
+    connection: Hashes = held.get("connection", nothing)
+    if kind == "rejection":
+        # A refusal that names no client is joined with its message.
+        return np.where(known(column(held, "client_ip")) | ~filled(column(held, "queue_id")), connection, message)
+    return connection if kind in ("sign_in", "session", "ending", "tls") else message
 
 
-def rows(pieces: Sequence[Sequence[Piece]], known: Known) -> Piece:
+def rows_of(pieces: Sequence[Sequence[Packed]], known: Known) -> dict[str, Packed]:
     """The rows of a partition, by table: the events of all segments in their order, joined as on one machine."""
     with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
-        work = Path(folder)
-        parts = Parts(work / "parts")
-        windows = [(at, piece) for at, segment in enumerate(pieces) for piece in segment]
-        with engine.connection(work, threads=1) as con:
-            prepare(con, known)
-            for number, (at, piece) in enumerate(windows):
-                for family, data in piece.items():
-                    (work / f"{number}.{family}.parquet").write_bytes(data)
-                engine.window(con, known, [(work / str(number), engine.base(at))], number == len(windows) - 1)
-                engine.write(con, parts, number)
-            made = {table: f"select * from read_parquet({parts.files(table)})" for table in TABLES}
-            return {table: _parquet(con, query, work) for table, query in made.items()}
+        parts = Parts(Path(folder))
+        builder = Builder(parts, known)
+        for at, segment in enumerate(pieces):
+            for data in segment:
+                builder.add(from_arrow(pq.read_table(pa.BufferReader(data))), engine.base(at))
+        builder.end()
+        made = {t: [pq.read_table(f) for f in sorted((parts.folder / t).glob("*.parquet"))] for t in TABLES}
+        return {t: _packed(pa.concat_tables(held)) for t, held in made.items()}
 
 
-def _parquet(con: Any, query: str, work: Path) -> bytes:
-    file = work / "copied.parquet"
-    con.execute(f"copy ({query}) to {quoted(file)} (format parquet)")
-    return file.read_bytes()
+def _packed(found: pa.Table) -> Packed:
+    out = pa.BufferOutputStream()
+    pq.write_table(found, out, compression="lz4", write_statistics=False)
+    return out.getvalue().to_pybytes()

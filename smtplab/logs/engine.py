@@ -1,7 +1,7 @@
 """Logs of any size as tables: segments become events, windows of events become rows, each on its own.
 
-Memory follows the segment, not the log. Events are kept in a folder by what their segment holds, so that interrupted
-work goes on and a log that grew is read from where it ended.
+Memory follows the segment, not the log. For a case, events are kept in a folder by what their segment holds, so that
+interrupted work goes on and a log that grew is read from where it ended.
 """
 
 from __future__ import annotations
@@ -10,36 +10,51 @@ import json
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from queue import Full, Queue
+from threading import Event as Signal
+from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
+from smtplab.errors import SmtplabError
+from smtplab.logs import piece
 from smtplab.logs.event import FileFormat, Setting
-from smtplab.logs.meaning import LOWER, Known, judge, prepare
-from smtplab.logs.parse import FAMILIES, Events, Tally, duck, parse
+from smtplab.logs.meaning import SCHEMAS, Judge, Known
+from smtplab.logs.parse import Tally, parse
+from smtplab.logs.piece import Piece
 from smtplab.logs.segments import Segment
 from smtplab.logs.values import quoted
+from smtplab.logs.window import window
 
-TABLES = ("deliveries", "messages", "connections", "rejections", "complaints", "begun")
+TABLES = tuple(SCHEMAS)
 WORKERS = 2
 MEMORY = "400MB"
 """What SQL may hold before it spills to disk."""
 _WIDTH = 32
 """Bits of a line's number within its segment."""
-
-WINDOW = 4 << 20
-"""Bytes of events that make a window."""
+WINDOW = 16 << 20
+"""Bytes of lines that make a window."""
 MOST = 64
 """Pieces of a window."""
+_AHEAD = 2
+"""Pieces of a segment that are made before they are asked for."""
+
+_REPEATED = [
+    "host", "mta", "sender", "recipient_domain", "provider", "relay_host", "relay_ip", "status", "enhanced_code",
+    "reason", "rule", "tls_version", "tls_cipher", "tls_verified", "source_ip", "stream", "campaign", "header_from",
+    "dkim_domain", "dkim_selector", "provenance", "client_host", "client_ip", "service", "commands", "auth_method",
+    "auth_user", "sasl_user", "ended", "outcome", "stage",
+]  # fmt: skip
+"""Columns of few different values."""
 
 Progress = Callable[[str, int, int], None]
-Piece = tuple[Path, int]
-"""Events of a segment: the beginning of the names of their files, and what is added to their numbers."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +84,62 @@ class Parts:
 
 
 @contextmanager
+def duck(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB that reads no settings of the user; a full disk is one line for a person."""
+    try:
+        with duckdb.connect(config={"autoinstall_known_extensions": False, **config}) as con:
+            con.execute("set preserve_insertion_order = false")
+            # In a notebook without widgets there is no bar, and DuckDB refuses to hear of one.
+            with suppress(duckdb.InvalidInputException):
+                con.execute("set enable_progress_bar = false")
+            yield con
+    except duckdb.IOException as e:
+        raise _full_disk(e) from e
+
+
+def _full_disk(e: Exception) -> SmtplabError:
+    do = "Free space there, or name another folder in TMPDIR"
+    return SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do)
+
+
+@contextmanager
 def connection(folder: Path, threads: int = WORKERS) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB that spills into `folder`."""
     with duck({"threads": threads, "memory_limit": MEMORY, "temp_directory": str(folder / "spill")}) as con:
         yield con
+
+
+class Builder:
+    """Takes pieces of events in their order and writes the rows of every table as parts."""
+
+    def __init__(self, parts: Parts, known: Known) -> None:
+        self.parts, self.judge = parts, Judge(known)
+        self.held, self.waiting, self.number = Piece(), list[tuple[Piece, int]](), 0
+        for table in TABLES:
+            (parts.folder / table).mkdir(parents=True, exist_ok=True)
+
+    def add(self, one: Piece, first: int) -> None:
+        """A piece; `first` is added to the numbers of its events."""
+        if self.waiting and (sum(p.size for p, _ in self.waiting) + one.size > WINDOW or len(self.waiting) >= MOST):
+            self._window(False)
+        self.waiting.append((one, first))
+
+    def end(self) -> None:
+        """Nothing comes behind."""
+        self._window(True)
+
+    def _window(self, final: bool) -> None:
+        """Many small files, such as a year's rotated logs, make one window together."""
+        made, self.held = window(self.waiting, self.held, final)
+        self.waiting = []
+        try:
+            for table, rows in self.judge.tables(made).items():
+                if len(rows) or final:
+                    file = self.parts.folder / table / f"{self.number:06}.parquet"
+                    pq.write_table(rows, file, compression="lz4", write_statistics=False, use_dictionary=_REPEATED)
+        except OSError as e:
+            raise _full_disk(e) from e
+        self.number += 1
 
 
 def build(
@@ -84,29 +151,15 @@ def build(
     to none of these segments are thrown away.
     """
     parts = Parts(work / "parts")
-    with connection(work) as con:
-        prepare(con, known)
-        windows = 0
-        pieces: list[Piece] = []
-        for at, (job, files, tally) in enumerate(_parsed(jobs, kept or work / "events", work, kept is None)):
+    builder = Builder(parts, known)
+    with duck({"threads": 1}) as con:
+        for at, (job, pieces, tally) in enumerate(_parsed(jobs, con, kept)):
+            for one in pieces:
+                builder.add(one, base(at))
             parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
-            for i, file in enumerate(files):
-                pieces.append((file, base(at)))
-                final = at == len(jobs) - 1 and i == len(files) - 1
-                if final or _full(pieces):
-                    window(con, known, pieces, final)
-                    write(con, parts, windows)
-                    windows += 1
-                    if kept is None:
-                        _remove(pieces)
-                    pieces = []
             if progress:
                 progress("read", at + 1, len(jobs))
-        if not jobs:
-            with Events(work):
-                pass
-            window(con, known, [(work / "00000", 0)], True)
-            write(con, parts, 0)
+    builder.end()
     if kept:
         _forget(kept, {j.key(_version()) for j in jobs})
     return parts
@@ -121,78 +174,83 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
         con.execute(f"create temp view {table} as select * from {source}")
 
 
-def _remove(pieces: Sequence[Piece]) -> None:
-    for stem, _ in pieces:
-        for file in stem.parent.glob(f"{stem.name}.*.parquet"):
-            file.unlink()
-
-
-def _full(pieces: Sequence[Piece]) -> bool:
-    """Whether pieces make a window: many small files, such as a year's rotated logs, make one together."""
-    size = sum(f.stat().st_size for stem, _ in pieces for f in stem.parent.glob(f"{stem.name}.*.parquet"))
-    return size >= WINDOW or len(pieces) >= MOST
-
-
-def window(con: duckdb.DuckDBPyConnection, known: Known, pieces: Sequence[Piece], final: bool) -> None:
-    """Turn pieces of events, with what is held, into the tables of TABLES; see window.sql and meaning.sql."""
-    for family in FAMILIES:
-        files = (
-            f"select * replace (seq + {first} as seq) from read_parquet({quoted(f'{stem}.{family}.parquet')})"
-            for stem, first in pieces
-        )
-        con.execute(f"create or replace temp view new_{family} as {' union all '.join(files)}")
-    con.execute("set variable final = $f", {"f": final})
-    con.execute(_sql("held"))
-    con.execute(_sql("window").format(lower_sender=LOWER.format("sender")))
-    judge(con, known)
-
-
 def base(segment: int) -> int:
     """What is added to the numbers of a segment's events, so that they are in the order of all logs."""
     return segment << _WIDTH
 
 
-def write(con: duckdb.DuckDBPyConnection, parts: Parts, number: int) -> None:
-    """Keep the rows of a window, which are in the order of their numbers."""
-    for table in TABLES:
-        (parts.folder / table).mkdir(parents=True, exist_ok=True)
-        con.execute(f"copy {table} to {quoted(parts.folder / table / f'{number:06}.parquet')} (format parquet)")
+class _Ahead:
+    """The pieces of a job, made by another thread a few at a time."""
+
+    def __init__(self, job: Job, con: duckdb.DuckDBPyConnection, kept: Path | None, stop: Signal) -> None:
+        self.job, self.con, self.kept, self.stop = job, con, kept, stop
+        self.tally = Tally()
+        self.made: Queue[Piece | BaseException | None] = Queue(_AHEAD)
+
+    def run(self) -> None:
+        """Make them all."""
+        try:
+            with self.con.cursor() as con:
+                con.execute("set preserve_insertion_order = false")
+                for one in events(self.job, con, self.kept, self.tally):
+                    self._put(one)
+            self._put(None)
+        except BaseException as e:
+            self._put(e)
+
+    def _put(self, one: Piece | BaseException | None) -> None:
+        while not self.stop.is_set():
+            with suppress(Full):
+                return self.made.put(one, timeout=0.1)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Take them, in order."""
+        while (one := self.made.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
 
 
-def _parsed(jobs: Sequence[Job], folder: Path, work: Path, throw_away: bool) -> Iterator[tuple[Job, list[Path], Tally]]:
-    """Each job with its files of events, in order; a few are read ahead."""
-    waiting: deque[tuple[Job, Future[tuple[list[Path], Tally]]]] = deque()
-    left = deque(jobs)
+def _parsed(
+    jobs: Sequence[Job], con: duckdb.DuckDBPyConnection, kept: Path | None
+) -> Iterator[tuple[Job, Iterator[Piece], Tally]]:
+    """Each job with its pieces, in order; a few are read ahead. The tally is whole when the pieces are taken."""
+    left, waiting, stop = deque(jobs), deque[_Ahead](), Signal()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
             while left or waiting:
                 while left and len(waiting) <= WORKERS:
-                    job = left.popleft()
-                    name = f"{len(jobs) - len(left):06}" if throw_away else job.key(_version())
-                    waiting.append((job, pool.submit(events, job, folder / name)))
-                job, done = waiting.popleft()
-                yield job, *done.result()
+                    waiting.append(_Ahead(left.popleft(), con, kept, stop))
+                    pool.submit(waiting[-1].run)
+                one = waiting.popleft()
+                yield one.job, one.pieces(), one.tally
         finally:
-            for _, rest in waiting:
-                rest.cancel()
+            stop.set()
 
 
-def events(job: Job, folder: Path) -> tuple[list[Path], Tally]:
-    """The files of events of a segment, made unless they lie in the folder already."""
+def events(job: Job, con: duckdb.DuckDBPyConnection, kept: Path | None, tally: Tally) -> Iterator[Piece]:
+    """The events of a segment, made unless they are kept already."""
+    if kept is None:
+        yield from parse(job.segment, job.setting, job.format, con, tally)
+        return
+    folder = kept / job.key(_version())
     done = folder / "done.json"
     with suppress(OSError, ValueError, TypeError):
-        return stems(folder), Tally(**json.loads(done.read_text("utf-8")))
+        tally.__dict__.update(asdict(Tally(**json.loads(done.read_text("utf-8")))))
+        for file in sorted(folder.glob("*.parquet")):
+            yield piece.load(file)
+        return
     shutil.rmtree(folder, ignore_errors=True)
-    tally = parse(job.segment, job.setting, job.format, folder)
-    beside = done.with_suffix(".part")
-    beside.write_text(json.dumps(asdict(tally)), "utf-8")
-    beside.replace(done)
-    return stems(folder), tally
-
-
-def stems(folder: Path) -> list[Path]:
-    """The pieces of a segment's events, in order."""
-    return [folder / f.name.split(".")[0] for f in sorted(folder.glob("*.tries.parquet"))]
+    folder.mkdir(parents=True)
+    try:
+        for number, one in enumerate(parse(job.segment, job.setting, job.format, con, tally)):
+            piece.save(one, folder / f"{number:05}.parquet")
+            yield one
+        beside = done.with_suffix(".part")
+        beside.write_text(json.dumps(asdict(tally)), "utf-8")
+        beside.replace(done)
+    except OSError as e:
+        raise _full_disk(e) from e
 
 
 def _forget(folder: Path, used: set[str]) -> None:

@@ -24,6 +24,3 @@ select seq, case when starts_with(parts[2], 'size=') then 'message' else 'expire
     try_cast(split_part(split_part(parts[3], '=', 2), ' ', 1) as bigint) as recipients
 from (select *, string_split(text, ', ') as parts from message)
 where starts_with(parts[2], 'size=') or contains(text, 'expired, returned to sender')
-
-union all by name
-select seq, 'removed' as kind, time, host, queue_id from removed

@@ -1,23 +1,19 @@
 """Where a syslog line's parts lie, found for all lines of a chunk at once: `stamp host program[pid]: queue-id: text`.
 
-Nothing is copied: each part is an Arrow string view into the chunk. Lines of the two common carriers (RFC 3164,
+Nothing is copied. Lines of the two common carriers (RFC 3164,
 ISO 8601) are read by their bytes in columns; any other line is rewritten to the same form first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from smtplab.logs.columns import PAD, Bytes, Flags, Places, Span, windows
 from smtplab.logs.lines import LAST, Stamps
 from smtplab.logs.segments import MAX_LINE
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
-Places = np.ndarray[Any, np.dtype[np.int64]]
 
 _STAMP = 40
 _SHORTEST = len("Nov 1 00:00:00 h")
@@ -28,15 +24,9 @@ _PRIORITY = 20
 _PROGRAM = 48
 """Bytes of a program's name with its pid."""
 _ID = 21
-_PAD = 128
 _NO_ID = np.ones(256, bool)
 _NO_ID[[*b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"]] = False
 """Bytes that end a queue id."""
-_TAIL = np.array([[(1 << 8 * min(max(size - at, 0), 4)) - 1 for at in (-4, 0, 4, 8)] for size in range(13)], np.uint32)
-"""By size of a short string, the bits that it has in each word of its view."""
-
-
-_EIGHT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 
 
 @dataclass
@@ -60,11 +50,12 @@ def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
     data = np.frombuffer(run, np.uint8)
     end = np.flatnonzero(data == 10)
     start = np.append(0, end[:-1] + 1)
-    data = np.append(data, np.zeros(_PAD, np.uint8))
+    data = np.append(data, np.zeros(PAD, np.uint8))
     total = len(start)
     number = before + 1 + np.arange(total)
-    end = np.minimum(end - (data[end - 1] == 13) * (end > start), start + MAX_LINE)
-    heads = _columns(data, start, 16)
+    end -= (data[end - 1] == 13) * (end > start)
+    _shorten(data, start, end)
+    heads = windows(data, start, 16)
     time, rest = _bsd(heads, start, stamps)
     if len(left := np.flatnonzero((time < 0) & (end - start >= _SHORTEST))):
         data = _others(data, left, time, rest, end, start, stamps)
@@ -79,11 +70,19 @@ def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
     return lines
 
 
+def _shorten(data: Bytes, start: Places, end: Places) -> None:
+    """Let no line be longer than is looked at, nor end within a letter."""
+    for i in np.flatnonzero(end - start > MAX_LINE).tolist():
+        end[i] = start[i] + MAX_LINE
+        while data[end[i]] & 0xC0 == 0x80:
+            end[i] -= 1
+
+
 def _past_priority(data: Bytes, rest: Places, fine: Flags) -> None:
     """Some servers write the priority behind the stamp, as `<mail.info> ` (syslogd -v of FreeBSD) or `<22>`."""
     at = np.flatnonzero(fine & (data[rest] == 60))
     if len(at):
-        close = (_columns(data, rest[at], _PRIORITY) == 62).argmax(axis=1)
+        close = (windows(data, rest[at], _PRIORITY) == 62).argmax(axis=1)
         behind = rest[at] + close + 1
         rest[at] = np.where(close > 0, behind + (data[behind] == 32), rest[at])
 
@@ -99,12 +98,6 @@ def _clean(run: bytes) -> bytes:
         # As long as before, so that places stay.
         return run.decode("utf-8", "surrogateescape").encode("utf-8", "replace")
     return run
-
-
-def _columns(data: Bytes, at: Places, width: int) -> Bytes:
-    """The `width` bytes from each place, a row each."""
-    rows = np.ndarray((len(data) - width,), dtype=f"V{width}", buffer=data, strides=(1,))
-    return rows[at].view(np.uint8).reshape(-1, width)
 
 
 def _bsd(heads: Bytes, start: Places, stamps: Stamps) -> tuple[Places, Places]:
@@ -137,21 +130,21 @@ def _runs(changes: Flags) -> Places:
 
 def _others(data: Bytes, left: Places, time: Places, rest: Places, end: Places, start: Places, stamps: Stamps) -> Bytes:
     """Fill in time and place of lines of other carriers; what must be rewritten is put behind the data."""
-    heads = _columns(data, start[left], _STAMP)
+    heads = windows(data, start[left], _STAMP)
     left = left[_iso(heads, left, time, rest, start)]
     added: list[bytes] = []
-    size = len(data) - _PAD
+    size = len(data) - PAD
     for i in left.tolist():
         text = data[start[i] : end[i]].tobytes().decode("utf-8", "ignore")
         if found := stamps.line(text):
-            raw = found.rest.replace("\0", "?").encode("utf-8", "replace")[: MAX_LINE * 2]
+            raw = found.rest[:MAX_LINE].replace("\0", "?").encode("utf-8", "replace")
             time[i], rest[i], end[i] = max(found.time, 0), size, size + len(raw)
             added.append(raw)
             size += len(raw)
     if not added:
         return data
     new = np.frombuffer(b"".join(added), np.uint8)
-    return np.concatenate([data[: len(data) - _PAD], new, np.zeros(_PAD, np.uint8)])
+    return np.concatenate([data[: len(data) - PAD], new, np.zeros(PAD, np.uint8)])
 
 
 def _iso(heads: Bytes, left: Places, time: Places, rest: Places, start: Places) -> Flags:
@@ -182,19 +175,19 @@ def _iso(heads: Bytes, left: Places, time: Places, rest: Places, start: Places) 
 class Heads:
     """Places of the parts of each line."""
 
-    host: tuple[Places, Places]
-    program: tuple[Places, Places]
-    pid: tuple[Places, Places]
-    queue_id: tuple[Places, Places]
-    text: tuple[Places, Places]
+    host: Span
+    program: Span
+    pid: Span
+    queue_id: Span
+    text: Span
 
 
 def heads(lines: Lines) -> Heads:
     """Take the lines apart; a line without a program has an empty one."""
     data, start, end = lines.data, lines.start, lines.end
-    host_end = start + (_columns(data, start, _HOST) == 32).argmax(axis=1)
+    host_end = start + (windows(data, start, _HOST) == 32).argmax(axis=1)
     name = host_end + 1
-    rows = _columns(data, name, _PROGRAM)
+    rows = windows(data, name, _PROGRAM)
     bracket = (rows == 91).argmax(axis=1)
     close = (rows == 93).argmax(axis=1)
     has_pid = (bracket > 0) & (close > bracket) & (data[name + close + 1] == 58)
@@ -208,7 +201,7 @@ def heads(lines: Lines) -> Heads:
     pid_start = np.where(has_pid & fine, name + bracket + 1, name)
     pid = (pid_start, np.where(has_pid & fine, name + close, name))
     text = np.minimum(np.where(fine, name + colon + 2, start), end)
-    length = _NO_ID[_columns(data, text, _ID)].argmax(axis=1)
+    length = _NO_ID[windows(data, text, _ID)].argmax(axis=1)
     is_id = (length >= 5) & (data[text + length] == 58) & (data[text + length + 1] == 32)
     # A queue id begins with a digit or a capital, so that `warning: ` is none.
     is_id &= (data[text] < 97) & (text + length + 2 <= end)
@@ -220,29 +213,3 @@ def heads(lines: Lines) -> Heads:
         (text, id_end),
         (np.where(is_id, id_end + 2, text), end),
     )
-
-
-def views(data: Bytes, places: tuple[Places, Places]) -> pa.Array:
-    """Arrow string views of the parts; an empty part is "". https://arrow.apache.org/docs/format/Columnar.html"""
-    start, end = places
-    size = end - start
-    # Four bytes for the size before the first twelve of the text.
-    made = _columns(data, start - 4, 16).view(np.uint32)
-    made &= _TAIL.take(size, axis=0, mode="clip")
-    made[:, 0] = size
-    if len(long := np.flatnonzero(size > 12)):
-        made[long, 2] = 0
-        made[long, 3] = start[long]
-    buffers = [None, pa.py_buffer(made), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.string_view(), len(start), buffers)
-
-
-def first(data: Bytes, places: tuple[Places, Places]) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """The first eight bytes of each part as one number, zero beyond its end."""
-    return (_columns(data, places[0], 8).view(np.uint64).ravel()) & _EIGHT.take(places[1] - places[0], mode="clip")
-
-
-def literal(text: str) -> tuple[np.uint64, np.uint64]:
-    """What `first` gives for a part that begins with the first eight bytes of a text, and the mask of its bytes."""
-    raw = text.encode()[:8]
-    return np.uint64(int.from_bytes(raw, "little")), np.uint64((1 << 8 * len(raw)) - 1)

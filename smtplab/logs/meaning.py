@@ -1,15 +1,19 @@
-"""What do replies, domains and senders mean? Each distinct value of a window is judged once and joined back in SQL."""
+"""What do replies, domains and senders mean? Each different value is judged once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from smtplab import replies
+from smtplab.logs.columns import NONE, Bytes, Columns, Flags, Places, array, column, rows
+from smtplab.logs.window import Rows
 from smtplab.providers import provider
 
 if TYPE_CHECKING:
@@ -20,9 +24,44 @@ LOWER = (
     " left({0}, -length(split_part({0}, '@', -1))) || lower(split_part({0}, '@', -1)) end"
 )
 """An address with its domain in lower case; NA for an empty one."""
-SHAPE = "regexp_replace(coalesce(response, ''), '<[^<> ]+@[^<> ]+>|[0-9a-f]{10,}', '<>', 'g')"
-"""A reply without the recipient and the numbers that make each one different."""
+_SHAPE = "<[^<> ]+@[^<> ]+>|[0-9a-f]{10,}"
+"""The recipient in a reply and the numbers that make each one different."""
 _KEYS = {"category": "campaign"}
+_SETS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
+_TEXT, _NUMBER, _FRACTION = pa.string(), pa.int64(), pa.float64()
+_MOMENT = pa.timestamp("us", "UTC")
+
+SCHEMAS: Mapping[str, Mapping[str, pa.DataType]] = {
+    "deliveries": {
+        "seq": _NUMBER, "message": _NUMBER, "from_event": pa.bool_(), "time": _MOMENT, "host": _TEXT, "mta": _TEXT,
+        "queue_id": _TEXT, "message_id": _TEXT, "sender": _TEXT, "recipient": _TEXT, "recipient_domain": _TEXT,
+        "provider": _TEXT, "relay_host": _TEXT, "relay_ip": _TEXT, "relay_port": _NUMBER, "status": _TEXT,
+        "smtp_code": _NUMBER, "enhanced_code": _TEXT, "response": _TEXT, "reason": _TEXT, "rule": _TEXT,
+        "delay": _FRACTION, "delay_before_queue": _FRACTION, "delay_in_queue": _FRACTION,
+        "delay_connection": _FRACTION, "delay_transmission": _FRACTION, "tls_version": _TEXT, "tls_cipher": _TEXT,
+        "tls_verified": _TEXT, "connection_uses": _NUMBER, "size": _NUMBER, "attempt": _NUMBER, "source_ip": _TEXT,
+        "stream": _TEXT, "campaign": _TEXT, "header_from": _TEXT, "dkim_domain": _TEXT, "dkim_selector": _TEXT,
+        "provenance": _TEXT,
+    },
+    "messages": {
+        "seq": _NUMBER, "time": _MOMENT, "host": _TEXT, "mta": _TEXT, "queue_id": _TEXT, "message_id": _TEXT,
+        "sender": _TEXT, "size": _NUMBER, "recipients": _NUMBER, "client_host": _TEXT, "client_ip": _TEXT,
+        "sasl_user": _TEXT, "attempts": _NUMBER, "outcome": _TEXT, "lifetime": _FRACTION,
+    },
+    "connections": {
+        "seq": _NUMBER, "time": _MOMENT, "host": _TEXT, "service": _TEXT, "client_host": _TEXT, "client_ip": _TEXT,
+        "tls_version": _TEXT, "commands": _TEXT, "auth_method": _TEXT, "auth_user": _TEXT, "auth_ok": pa.bool_(),
+        "ended": _TEXT,
+    },
+    "rejections": {
+        "seq": _NUMBER, "time": _MOMENT, "host": _TEXT, "service": _TEXT, "stage": _TEXT, "client_host": _TEXT,
+        "client_ip": _TEXT, "helo": _TEXT, "sender": _TEXT, "recipient": _TEXT, "smtp_code": _NUMBER,
+        "enhanced_code": _TEXT, "response": _TEXT, "reason": _TEXT,
+    },
+    "complaints": {"seq": _NUMBER, "time": _MOMENT, "recipient": _TEXT, "stream": _TEXT, "campaign": _TEXT},
+    "begun": {"seq": _NUMBER, "time": _MOMENT, "message_id": _TEXT, "queue_id": _TEXT, "recipient": _TEXT},
+}  # fmt: skip
+"""The columns of each table as they are kept, before they are sorted."""
 
 
 @dataclass(frozen=True)
@@ -38,94 +77,301 @@ class Known:
         made = [(h.name, a, a == h.addresses[0]) for h in self.hosts for a in h.addresses]
         return list(dict.fromkeys(made + [(n.partition(".")[0], a, f) for n, a, f in made]))
 
-
-def prepare(con: duckdb.DuckDBPyConnection, known: Known) -> None:
-    """The tables of judged values, empty, and what the case tells."""
-    con.execute(
-        "create temp table providers (domain text, relay_host text, provider text);"
-        "create temp table meanings (shape text, given_code bigint, given_enhanced text, provider text, reason text,"
-        " rule text, smtp_code bigint, enhanced_code text);"
-        "create temp table refusals (shape text, code bigint, enhanced text, reason text);"
-        "create temp table own (host text, address text, first boolean);"
-        "create temp table streams (number integer, name text, campaign text, late_after double, source_ip text,"
-        " header_from text, dkim_domain text, dkim_selector text)"
-    )
-    _insert(con, "own", known.addresses)
-    keys = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
-    _insert(
-        con,
-        "streams",
-        [(n, s.name, s.campaign or None, s.late_after, *map(s.sets.get, keys)) for n, s in enumerate(known.streams)],
-    )
+    @cached_property
+    def own(self) -> dict[str, list[str]]:
+        """The addresses of each host, its first before the others."""
+        found: dict[str, list[str]] = {}
+        for host, address, first in self.addresses:
+            held = found.setdefault(host, [])
+            held.insert(0, address) if first else held.append(address)
+        return found
 
 
-def judge(con: duckdb.DuckDBPyConnection, known: Known) -> None:
-    """Make `deliveries`, `rejections` and `complaints` of a window; see meaning.sql."""
-    host = "coalesce(tries.relay_host, '')"
-    domain = "lower(split_part(recipient, '@', -1))"
-    rows = con.execute(f"select distinct {domain}, {host} from tries except select domain, relay_host from providers")
-    _insert(con, "providers", [(*row, provider(*row)) for row in rows.fetchall() if row[0] is not None])
-    rows = con.execute(
-        f"select distinct {SHAPE}, smtp_code, enhanced_code, provider from tries join providers"
-        f" on {domain} = domain and {host} = providers.relay_host"
-        " where status <> 'sent' except select shape, given_code, given_enhanced, provider from meanings"
-    )
-    made = []
-    for row in rows.fetchall():
-        reply = replies.classify(*row)
-        made.append((*row, reply.reason, reply.rule or None, reply.smtp_code, reply.enhanced_code))
-    _insert(con, "meanings", made)
-    rows = con.execute(
-        f"select distinct {SHAPE}, smtp_code, enhanced_code from new_told where kind = 'rejection'"
-        " except select shape, code, enhanced from refusals"
-    )
-    _insert(con, "refusals", [(*row, replies.classify(*row).reason) for row in rows.fetchall()])
-    con.execute(_meaning(known))
+@dataclass
+class Judge:
+    """Makes tables of rows; what was judged of one window serves the next."""
+
+    known: Known
+    _providers: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    _replies: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
+
+    def tables(self, made: Rows) -> dict[str, pa.Table]:
+        """Every table of SCHEMAS."""
+        return {
+            "deliveries": self._deliveries(made.tables["deliveries"], made.buffers),
+            "messages": _messages(made.tables["messages"], made.buffers),
+            "connections": _table("connections", made.tables["connections"], made.buffers, {}),
+            "rejections": self._rejections(made.tables["rejections"], made.buffers),
+            "complaints": self._complaints(made.tables["complaints"], made.buffers),
+            "begun": _table("begun", made.tables["begun"], made.buffers, {}),
+        }
+
+    def _deliveries(self, held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
+        if not rows(held):
+            return _none("deliveries")
+        text = {n: array(column(held, n), _TEXT, buffers) for n in _DELIVERY_TEXTS}
+        domain = _changed(text["recipient_domain"], str.lower)
+        who = self._provider(domain, text["relay_host"])
+        text |= {
+            "recipient": lower_domain(text["recipient"]), "sender": lower_domain(text["sender"]),
+            "recipient_domain": domain, "provider": who,
+        }  # fmt: skip
+        numbers = {"smtp_code": array(column(held, "smtp_code"), _NUMBER, ())}
+        self._meaning(text, numbers, _there(text["status"]) & ~_equal(text["status"], _SENT))
+        parts = [(f"told_{n}", t) for n, t in (("dkim_domain", _SIGNED), ("header_from", _HEADER))]
+        said = _notes(text["provenance"], [(held[n], t) for n, t in parts])
+        text["source_ip"], said = self._address(text, said)
+        stream = self._stream(text)
+        if stream is not None:
+            said = _notes(said, [(_there(stream["name"]) & ~_there(text["stream"]), _STREAM)])
+            text["stream"] = _either(text["stream"], stream["name"])
+            text["campaign"] = _either(stream["campaign"], text["campaign"])
+            for name in _SETS:
+                text[name] = _either(text[name], stream[name])
+        text["provenance"] = said
+        from_event = pa.array(column(held, "from_event") == 1)
+        return _table("deliveries", held, buffers, {**text, **numbers, "from_event": from_event})
+
+    def _provider(self, domain: pa.Array, relay: pa.Array) -> pa.Array:
+        """Who runs the recipient's mail, by domain and the host that took it."""
+        relay = relay.fill_null("")
+
+        def judged(one: str | None, host: str) -> str | None:
+            if one is None:
+                return None
+            if (one, host) not in self._providers:
+                self._providers[one, host] = provider(one, host)
+            return self._providers[one, host]
+
+        at, different = _different([domain, relay])
+        return pa.array([judged(*d) for d in different], _TEXT).take(at)
+
+    def _meaning(self, text: dict[str, pa.Array], numbers: dict[str, pa.Array], refused: Flags) -> None:
+        """Fill in what the replies say that are no acceptance: reason, rule and codes."""
+        at = np.flatnonzero(refused)
+        code, enhanced = numbers["smtp_code"], text["enhanced_code"]
+        some = pa.array(at)
+        asked = [_shape(text["response"].take(some)), code.take(some), enhanced.take(some), text["provider"].take(some)]
+        found = self._judged(asked)
+        text["reason"] = _spread(found[0], at, len(refused), _TEXT)
+        text["rule"] = _spread(found[1], at, len(refused), _TEXT)
+        numbers["smtp_code"] = _either(_spread(found[2], at, len(refused), _NUMBER), code)
+        said = _spread(found[3], at, len(refused), _TEXT)
+        text["enhanced_code"] = pc.if_else(pa.array(refused), said, enhanced)
+
+    def _judged(self, asked: Sequence[pa.Array]) -> list[pa.Array]:
+        """Reason, rule, reply code and enhanced code by shape, codes and provider."""
+        at, different = _different(asked)
+        answers = []
+        for one in different:
+            if one not in self._replies:
+                reply = replies.classify(*one)
+                answer = (reply.reason, reply.rule or None, reply.smtp_code, reply.enhanced_code)
+                self._replies[one] = answer
+            answers.append(self._replies[one])
+        kinds = (_TEXT, _TEXT, _NUMBER, _TEXT)
+        return [pa.array([a[n] for a in answers], kind).take(at) for n, kind in enumerate(kinds)]
+
+    def _address(self, text: Mapping[str, pa.Array], said: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Our address that a delivery left from: as told, quoted in the reply, or the host's first in case.toml."""
+        told = text["source_ip"]
+        own = self.known.own
+        if not own:
+            return told, said
+        first = _changed(text["host"], lambda h: own[h][0] if own.get(h) else None)
+        asked = pa.array(~_there(told) & _there(text["status"]) & ~_equal(text["status"], _SENT))
+        quoted = self._quoted(pc.if_else(asked, text["response"], None), text["host"])
+        address = _either(told, _either(quoted, first))
+        open_still = ~_there(told)
+        by_reply = open_still & _there(quoted) & ~_equal(quoted, first)
+        by_host = open_still & ~by_reply & _there(first)
+        return address, _notes(said, [(by_reply, _QUOTED), (by_host, _HOST)])
+
+    def _quoted(self, response: pa.Array, host: pa.Array) -> pa.Array:
+        """An address of the host that a reply quotes."""
+        one = "|".join(sorted({a.replace(".", "[.]") for h in self.known.hosts for a in h.addresses}))
+        pattern = f"(?:^|[^0-9A-Fa-f.:])(?P<address>{one})(?:$|[.:]?[^0-9A-Fa-f])"
+        found = pc.extract_regex(response, pattern).field("address") if len(response) else response
+        at, different = _different([found, host])
+        own = self.known.own
+        fits = [a if a in own.get(h, ()) else None for a, h in different]
+        return pa.array(fits, _TEXT).take(at)
+
+    def _stream(self, text: Mapping[str, pa.Array]) -> dict[str, pa.Array] | None:
+        """Of each row what case.toml tells of the first stream that it matches."""
+        streams = self.known.streams
+        if not streams:
+            return None
+        chosen = np.full(len(text["recipient"]), len(streams))
+        for number in range(len(streams) - 1, -1, -1):
+            fits = np.ones(len(chosen), bool)
+            for key, wanted in streams[number].match.items():
+                fits &= _matches(text, key, wanted)
+            chosen[fits] = number
+        at = pa.array(chosen)
+        made = {"name": [s.name for s in streams], "campaign": [s.campaign or None for s in streams]}
+        made |= {name: [s.sets.get(name) for s in streams] for name in _SETS}
+        return {name: pa.array([*values, None], _TEXT).take(at) for name, values in made.items()}
+
+    def _rejections(self, held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
+        if not rows(held):
+            return _none("rejections")
+        response, enhanced = (array(column(held, n), _TEXT, buffers) for n in ("response", "enhanced_code"))
+        code = array(column(held, "smtp_code"), _NUMBER, ())
+        nobody = pa.nulls(len(response), _TEXT)
+        reason = self._judged([_shape(response), code, enhanced, nobody])[0]
+        filled = {n: _empty_is_null(array(column(held, n), _TEXT, buffers)) for n in ("sender", "recipient")}
+        return _table("rejections", held, buffers, {**filled, "reason": reason})
+
+    def _complaints(self, held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
+        if not rows(held):
+            return _none("complaints")
+        text = {n: array(column(held, n), _TEXT, buffers) for n in _DELIVERY_TEXTS}
+        text["recipient"] = lower_domain(text["recipient"])
+        stream = self._stream(text)
+        if stream is not None:
+            text["stream"] = _either(text["stream"], stream["name"])
+            text["campaign"] = _either(stream["campaign"], text["campaign"])
+        return _table("complaints", held, buffers, text)
 
 
-def _meaning(known: Known) -> str:
-    return (
-        (resources.files("smtplab.logs") / "meaning.sql")
-        .read_text("utf-8")
-        .format(
-            chosen=_chosen(known.streams),
-            sender=LOWER.format("d.sender"),
-            sender_domain="lower(split_part(d.sender, '@', -1))",
-            recipient=LOWER.format("d.recipient"),
-            shape=SHAPE,
-            quoted=_quoted(known.hosts),
-        )
-    )
+_SENT = "sent"
+_SIGNED, _HEADER, _STREAM = "signature in the log", "header in the log", "stream in case.toml"
+_QUOTED, _HOST = "address quoted in the reply", "host in case.toml"
+_DELIVERY_TEXTS = (
+    "host", "message_id", "sender", "recipient", "recipient_domain", "relay_host", "relay_ip", "status",
+    "enhanced_code", "response", "source_ip", "stream", "campaign", "header_from", "dkim_domain", "dkim_selector",
+    "provenance", "mta",
+)  # fmt: skip
 
 
-def _quoted(hosts: tuple[Host, ...]) -> str:
-    """The expression that gives an address of ours that a reply quotes."""
-    addresses = sorted({a for h in hosts for a in h.addresses})
-    if not addresses:
-        return "null"
-    one = "|".join(a.replace(".", "[.]") for a in addresses)
-    pattern = f"(?:^|[^0-9A-Fa-f.:])({one})(?:$|[.:]?[^0-9A-Fa-f])"
-    return f"case when status <> 'sent' then nullif(regexp_extract(response, '{pattern}', 1), '') end"
+def _messages(held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
+    if not rows(held):
+        return _none("messages")
+    ended, expired = held["ended"], held["expired"]
+    outcome = np.where(expired, 2, np.where(ended != NONE, 1, 0))
+    names = pa.array(["queued", "removed", "expired"]).take(pa.array(outcome))
+    lasted = np.where(ended == NONE, np.nan, (ended - held["time"]) / 1e6)
+    made = {
+        "outcome": names, "lifetime": pa.array(lasted, from_pandas=True),
+        "sender": lower_domain(array(held["sender"], _TEXT, buffers)),
+        "mta": array(held["mta"], _TEXT, buffers).fill_null("postfix"),
+    }  # fmt: skip
+    return _table("messages", held, buffers, made)
 
 
-def _chosen(streams: tuple[Stream, ...]) -> str:
-    """The expression that gives the number of a row's stream: the first in case.toml that matches."""
-    tests = []
-    for number, stream in enumerate(streams):
-        parts = [_matches(key, wanted) for key, wanted in stream.match.items()]
-        tests.append(f"when {' and '.join(parts) or 'true'} then {number}")
-    return f"case {' '.join(tests)} end" if tests else "null::integer"
+def _table(name: str, held: Columns, buffers: Sequence[Bytes], made: Mapping[str, pa.Array]) -> pa.Table:
+    """A table of SCHEMAS; columns that are not made come from the rows as they are."""
+    if not rows(held):
+        return _none(name)
+    schema = pa.schema(list(SCHEMAS[name].items()))
+    return pa.table([made[f.name] if f.name in made else _plain(held, f, buffers) for f in schema], schema=schema)
 
 
-def _matches(key: str, wanted: str) -> str:
-    text = wanted.replace("'", "''")
+def _plain(held: Columns, field: pa.Field, buffers: Sequence[Bytes]) -> pa.Array:
+    values = column(held, field.name) if field.name != "message" else held["message"]
+    return array(values, field.type, buffers)
+
+
+def _none(name: str) -> pa.Table:
+    return pa.schema(list(SCHEMAS[name].items())).empty_table()
+
+
+def lower_domain(found: pa.Array) -> pa.Array:
+    """Addresses with their domains in lower case; null for an empty one."""
+    plain = pc.and_(pc.equal(found, pc.ascii_lower(found)), pc.string_is_ascii(found)).fill_null(True)
+    found = _empty_is_null(found)
+    odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
+    if not len(odd):
+        return found
+    at = pa.array(odd)
+    new = []
+    for address in found.take(at).to_pylist():
+        local, at_sign, domain = (address or "").rpartition("@")
+        new.append(local + at_sign + domain.lower() if address else None)
+    return pc.replace_with_mask(found, pa.array(~plain.to_numpy(zero_copy_only=False)), pa.array(new, _TEXT))
+
+
+def _empty_is_null(found: pa.Array) -> pa.Array:
+    empty = pc.equal(found, "")
+    return pc.if_else(empty, None, found) if pc.any(empty).as_py() else found
+
+
+def _shape(response: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(response.fill_null(""), _SHAPE, "<>")
+
+
+def _changed(found: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
+    """Each different text changed once."""
+    encoded = found.dictionary_encode()
+    new = [None if text is None else change(text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(new, _TEXT).take(encoded.indices)
+
+
+def _different(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...]]]:
+    """Of each row the place of its values among those that differ, and these."""
+    number = np.zeros(len(parts[0]), np.int64)
+    for part in parts:
+        encoded = part.dictionary_encode()
+        last = len(encoded.dictionary)
+        code = encoded.indices.fill_null(last).to_numpy(zero_copy_only=False).astype(np.int64)
+        # Numbered anew each time, so that the product stays small.
+        number = _renumbered(number * (last + 1) + code)
+    firsts = pa.array(_firsts(number))
+    return pa.array(number), list(zip(*(part.take(firsts).to_pylist() for part in parts), strict=True))
+
+
+def _renumbered(number: Places) -> Places:
+    encoded = pa.array(number).dictionary_encode()
+    found: Places = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return found
+
+
+def _firsts(number: Places) -> Places:
+    """The first row of each number from 0 on."""
+    found = np.zeros(int(number.max(initial=-1)) + 1, np.int64)
+    found[number[::-1]] = np.arange(len(number))[::-1]
+    return found
+
+
+def _spread(found: pa.Array, at: Places, count: int, kind: pa.DataType) -> pa.Array:
+    """Values at these places of a column, null elsewhere."""
+    place = np.full(count, len(found))
+    place[at] = np.arange(len(at))
+    return pa.concat_arrays([found, pa.nulls(1, kind)]).take(pa.array(place))
+
+
+def _either(one: pa.Array, other: pa.Array) -> pa.Array:
+    if one.null_count == len(one):
+        return other
+    return one if not one.null_count else pc.coalesce(one, other)
+
+
+def _there(found: pa.Array) -> Flags:
+    made: Flags = found.is_valid().to_numpy(zero_copy_only=False)
+    return made
+
+
+def _equal(one: pa.Array, other: Any) -> Flags:
+    made: Flags = pc.equal(one, other).fill_null(False).to_numpy(zero_copy_only=False)
+    return made
+
+
+def _notes(said: pa.Array, more: Sequence[tuple[Flags, str]]) -> pa.Array:
+    """Remarks with others added where marked, "; " between them; null where there is none."""
+    for marked, text in more:
+        if marked.any():
+            added = _changed(said, lambda old, new=text: f"{old}; {new}" if old else new).fill_null(text)
+            said = pc.if_else(pa.array(marked), added, said)
+    return _empty_is_null(said)
+
+
+def _matches(text: Mapping[str, pa.Array], key: str, wanted: str) -> Flags:
     if key == "message_id":
-        return f"coalesce(ends_with(message_id, '{text}'), false)"
-    return f"coalesce(lower({_KEYS.get(key, key)}) = '{text.lower()}', false)"
-
-
-def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-    if rows:
-        # As lists: a table of Arrow would load pandas first, and a row at a time is slow.
-        lists = [list(column) for column in zip(*rows, strict=True)]
-        con.execute(f"insert into {table} select {', '.join('unnest(?)' for _ in lists)}", lists)
+        found = pc.ends_with(text["message_id"], wanted)
+    elif key == "sender_domain":
+        found = pc.equal(_changed(text["sender"], lambda s: s.rpartition("@")[2].lower()), wanted.lower())
+    else:
+        found = pc.equal(pc.utf8_lower(text[_KEYS.get(key, key)]), wanted.lower())
+    made: Flags = found.fill_null(False).to_numpy(zero_copy_only=False)
+    return made

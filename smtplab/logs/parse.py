@@ -1,52 +1,35 @@
-"""The first step: a segment of a log becomes events, the same on one machine and on many.
+"""The first step: a run of lines of a log becomes events, the same on one machine and on many.
 
-A pure function of the segment and what is known of it: the events are written as Parquet, what could not be
-understood is counted.
+A pure function of the lines and what is known of their file; what could not be understood is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib import resources
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from smtplab.errors import SmtplabError
-from smtplab.logs import daemons, heads, sorting
-from smtplab.logs.event import COLUMNS, Event, FileFormat, Line, Setting, Unknown
+from smtplab.logs import daemons, heads, postfix, sorting
+from smtplab.logs.columns import TYPES, Bytes, Columns, moved
+from smtplab.logs.event import Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
-from smtplab.logs.segments import MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
-from smtplab.logs.values import quoted, shape
+from smtplab.logs.piece import Piece, by_kind, piece
+from smtplab.logs.segments import CHUNK, MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
+from smtplab.logs.values import shape
 
 BATCH = 50_000
-"""Events of programs read line by line that are held before they are written."""
+"""Events of programs read line by line that are held before they become columns."""
 SHAPES = 200
 """Kinds of lines not understood that are told of one segment."""
 FROM_EVENT = "provider event"
-"""Provenance of what a provider's event tells: it is of no queue of ours."""
+"""Provenance of what a provider's event tells."""
 _SIGNED = ("time", "host", "mta", "service", "pid", "client_host", "client_ip", "auth_method")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-QUIET = (
-    r"^(?:lost connection|statistics:|starting|daemon started|terminating|using |reload|refreshing|"
-    r"sender (?:non-)?delivery|uid=|host .+ said|enabling|Greylist|skipped|warning:|table .+ has changed|connect to |"
-    r"setting up TLS|SSL_|improper|timeout after|too many errors|certificate|to=<.*status=(?:un)?deliverable|"
-    r"(?:resent-)?message-id=|filter: |replace: |prepend: |hold: |info: |enforced|stopping|"
-    r"(?:Anonymous|Untrusted|Trusted|Verified) TLS|PASS |WHITELISTED|ALLOWLISTED|BLACKLISTED|DENYLISTED|PREGREET|"
-    r"DNSBL|COMMAND |NON-SMTP|BARE NEWLINE|addr .+ listed by|cache |close database|disconnect|dict_|fatal:|error:|"
-    r"premature|master |process |removed|cleanup|requeued|Requeued|postqueue|scheduled|watchdog|query|proxy|"
-    r"conversation with|client=|Host offered|discard:|milter-(?:hold|discard|accept)|postsuper|Placed|Released|Deleted|"
-    r"mapping DSN|reject_warning|warn:|redirect:|dovecot|trouble|SASL)"
-)
-"""Postfix lines that are understood and tell nothing of the tables."""
+_SCHEMA = pa.schema([("kind", pa.string()), *((n, t) for n, t in TYPES.items() if t != pa.uint64() and n != "kind")])
 
 
 @dataclass
@@ -89,161 +72,52 @@ class Tally:
         self.first_ignored = self.first_ignored or (first if count else 0)
 
 
-def parse(segment: Segment, setting: Setting, format: FileFormat | None, out: Path, alone: bool = False) -> Tally:
-    """Write the events of a segment to Parquet files in the folder `out`, in order; None is a syslog file.
+def parse(
+    segment: Segment, setting: Setting, format: FileFormat | None, con: duckdb.DuckDBPyConnection, tally: Tally
+) -> Iterator[Piece]:
+    """The events of a segment in order, a piece a run of lines; None is a syslog file. Counts in `tally`.
 
-    `alone` does it on one core. Never raises for what the segment holds.
+    Never raises for what the segment holds.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with Events(out, alone) as events:
-        return _records(segment, setting, format, events) if format else _syslog(segment, setting, events)
+    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, con, tally)
 
 
-class Events:
-    """Events on their way into Parquet files: rows in Python, and lines of Postfix of which SQL makes them."""
+class Told:
+    """Events of programs that are read line by line."""
 
-    def __init__(self, out: Path, alone: bool = False) -> None:
-        self.out, self.files, self.alone = out, 0, alone
+    def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self.lines: dict[str, list[pa.RecordBatch]] = {kind: [] for kind in sorting.KINDS}
-        self.bytes = 0
-        self.unread: list[tuple[int, int, str]] = []
-        # One file is written while the next lines are read.
-        self._writer = ThreadPoolExecutor(1)
-        self._written: Future[list[tuple[int, int, str]]] | None = None
+        self.tables: list[pa.Table] = []
 
     def put(self, seq: int, event: Event) -> None:
         """One event."""
-        if event.get("provenance") == FROM_EVENT and event["kind"] == "message":
-            event = {**event, "kind": "began"}
-        self.rows.append({**event, "seq": seq})
-        if event["kind"] == "client" and event.get("sasl_user"):
+        row = {**event, "seq": seq}
+        if row.get("provenance") == FROM_EVENT:
+            row["from_event"] = True
+            row["kind"] = "began" if row["kind"] == "message" else row["kind"]
+        if recipient := row.get("recipient"):
+            row["recipient_domain"] = recipient.rpartition("@")[2]
+        self.rows.append(row)
+        if row["kind"] == "client" and row.get("sasl_user"):
             signed = {k: event.get(k) for k in _SIGNED}
-            signed |= {"kind": "sign_in", "auth_user": event["sasl_user"], "auth_ok": True, "seq": seq}
-            self.rows.append(signed)
+            self.rows.append({**signed, "kind": "sign_in", "auth_user": row["sasl_user"], "auth_ok": True, "seq": seq})
         if len(self.rows) >= BATCH:
-            self.flush()
+            self._pack()
 
-    def put_lines(self, batches: dict[str, pa.RecordBatch], size: int) -> None:
-        """Lines of Postfix by kind; `size` bytes of text are held by them."""
-        for kind, batch in batches.items():
-            self.lines[kind].append(batch)
-        self.bytes += size
-        if self.bytes >= SEGMENT:
-            self.flush()
+    def _pack(self) -> None:
+        self.tables.append(pa.Table.from_pylist([_fit(r) for r in self.rows], schema=_SCHEMA))
+        self.rows = []
 
-    def flush(self) -> None:
-        """Write what is held."""
-        self._wait()
-        if not (self.rows or self.bytes) and self.files:
-            return
-        # An empty list would load pandas, only to ask whether it is of its kinds.
-        rows = pa.Table.from_batches([], SCHEMA)
+    def take(self, buffers: list[Bytes]) -> dict[str, list[Columns]]:
+        """All of them by kind, their texts in new buffers."""
         if self.rows:
-            rows = pa.Table.from_pylist([_fit(r) for r in self.rows], schema=SCHEMA)
-        lines = {k: pa.Table.from_batches(b, sorting.columns(k)) for k, b in self.lines.items()}
-        file = self.out / f"{self.files:05}"
-        self._written = self._writer.submit(_write, lines, rows, file)
-        self.rows, self.lines, self.bytes = [], {kind: [] for kind in sorting.KINDS}, 0
-        self.files += 1
-        if self.alone:
-            self._wait()
-
-    def settle(self) -> list[tuple[int, int, str]]:
-        """First number, count and shape of the lines that no rule understood."""
-        self._wait()
-        return self.unread
-
-    def _wait(self) -> None:
-        if self._written:
-            self.unread += self._written.result()
-            self._written = None
-
-    def __enter__(self) -> Events:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            if error[0] is None and (self.rows or not self.files):
-                self.flush()
-            self._wait()
-        finally:
-            self._writer.shutdown()
-
-
-@contextmanager
-def duck(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB that reads no settings of the user; a full disk is one line for a person."""
-    try:
-        with duckdb.connect(config={"autoinstall_known_extensions": False, **config}) as con:
-            con.execute("set preserve_insertion_order = false")
-            # In a notebook without widgets there is no bar, and DuckDB refuses to hear of one.
-            with suppress(duckdb.InvalidInputException):
-                con.execute("set enable_progress_bar = false")
-            yield con
-    except duckdb.IOException as e:
-        do = "Free space there, or name another folder in TMPDIR"
-        raise SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do) from e
-
-
-def _write(lines: dict[str, pa.Table], rows: pa.Table, stem: Path) -> list[tuple[int, int, str]]:
-    """One piece of events, a file a family; gives first number, count and shape of lines not understood."""
-    with duck({"threads": 1}) as con:
-        for kind, table in lines.items():
-            con.register(kind, table)
-        con.register("rows", rows)
-        for family, (kinds, columns) in FAMILIES.items():
-            names = ", ".join(columns)
-            wanted = f"select {names} from rows where kind in {kinds!r}"
-            if family in POSTFIX:
-                con.execute(f"create temp table made as select * from ({_sql(family)}) limit 0")
-                missing = set(columns) - {r[0] for r in con.execute("describe made").fetchall()}
-                con.execute("drop table made")
-                typed = ", ".join(f"null::{_TYPES[c]} as {c}" for c in sorted(missing))
-                made = f"select *{', ' + typed if typed else ''} from ({_sql(family)})"
-                wanted = f"select {names} from ({made}) union all by name {wanted}"
-            con.execute(f"copy ({wanted}) to {quoted(f'{stem}.{family}.parquet')} (format parquet)")
-        return con.execute(_sql("unread"), {"stem": str(stem), "quiet": QUIET}).fetchall()
-
-
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")
-
-
-SCHEMA = pa.schema(list(COLUMNS.items()))
-_MAIL = ("sender", "size", "header_from", "dkim_domain", "dkim_selector")
-_HEAD = ("seq", "kind", "time", "host")
-FAMILIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
-    {
-        "tries": (
-            ("delivery", "delivery"),
-            (*_HEAD, "mta", "service", "pid", "queue_id", "message_id", *_MAIL, "recipient", "relay_host", "relay_ip",
-             "relay_port", "status", "smtp_code", "enhanced_code", "response", "delay", "delay_before_queue",
-             "delay_in_queue", "delay_connection", "delay_transmission", "tls_version", "tls_cipher", "tls_verified",
-             "connection_uses", "attempt", "source_ip", "stream", "campaign", "provenance"),
-        ),
-        "facts": (
-            ("client", "message", "message_id", "signature", "expired", "removed"),
-            (*_HEAD, "mta", "queue_id", "message_id", *_MAIL, "recipients", "client_host", "client_ip", "sasl_user"),
-        ),
-        "told": (
-            ("sign_in", "tls", "session", "ending", "rejection"),
-            (*_HEAD, "service", "pid", "queue_id", "client_host", "client_ip", "relay_host", "relay_ip", "tls_version",
-             "tls_cipher", "tls_verified", "auth_method", "auth_user", "auth_ok", "ended", "commands", "stage",
-             "helo", "sender", "recipient", "smtp_code", "enhanced_code", "response"),
-        ),
-        "rest": (
-            ("complaint", "began"),
-            (*_HEAD, "queue_id", "message_id", "sender", "recipient", "source_ip", "stream", "campaign", "dkim_domain"),
-        ),
-    }
-)  # fmt: skip
-"""The files of a piece: kinds of events and their columns."""
-POSTFIX = ("tries", "facts", "told")
-"""Families of which SQL makes events from lines of Postfix."""
-_SQL = {pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean"}
-_TYPES = {name: _SQL.get(type, "varchar") for name, type in COLUMNS.items()}
+            self._pack()
+        found: dict[str, list[Columns]] = {}
+        for table in self.tables:
+            for kind, columns in by_kind(table, buffers).items():
+                found.setdefault(kind, []).extend(columns)
+        self.tables = []
+        return found
 
 
 def _fit(row: dict[str, Any]) -> dict[str, Any]:
@@ -251,48 +125,96 @@ def _fit(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v.encode("utf-8", "replace").decode()[:MAX_LINE] if isinstance(v, str) else v for k, v in row.items()}
 
 
-def _records(segment: Segment, setting: Setting, format: FileFormat, events: Events) -> Tally:
-    tally = Tally(format=format.NAME)
+def _records(segment: Segment, setting: Setting, format: FileFormat, tally: Tally) -> Iterator[Piece]:
+    tally.format = format.NAME
+    size = 0
 
     def numbered() -> Iterator[tuple[int, str]]:
+        nonlocal size
         try:
             for run in chunks(segment, MAX_RECORD):
+                size += len(run)
                 for raw in run[:-1].split(b"\n"):
                     tally.lines += 1
                     yield tally.lines, raw.decode("utf-8", "replace").rstrip("\r")
         except (OSError, EOFError) as e:
             tally.damage = str(e)
 
+    told = Told()
     for found in format.events(numbered(), setting):
         if isinstance(found, Unknown):
             tally.strange(found.shape, found.number)
-        else:
-            events.put(*found)
-    return tally
+            continue
+        told.put(*found)
+        if told.tables:
+            yield _of(told, size)
+            size = 0
+    yield _of(told, size)
 
 
-def _syslog(segment: Segment, setting: Setting, events: Events) -> Tally:
-    tally = Tally(format="syslog")
+def _of(told: Told, size: int) -> Piece:
+    buffers: list[Bytes] = []
+    return piece(told.take(buffers), buffers, size)
+
+
+def _syslog(segment: Segment, setting: Setting, con: duckdb.DuckDBPyConnection, tally: Tally) -> Iterator[Piece]:
+    tally.format = "syslog"
+    made = _Made(con, tally)
     stamps = Stamps(setting.zone, setting.as_of)
     try:
         for run in chunks(segment):
-            lines = heads.stamped(tally.lines, run, stamps)
-            parts = heads.heads(lines)
-            batches, rest = sorting.sort(lines, parts)
-            events.put_lines(batches, len(run))
-            tally.lines += lines.total
-            tally.ignore(lines.strange, lines.first_strange)
-            tally.ignored += lines.blank
-            _others(sorting.others(lines, parts, rest), tally, events)
+            made.put(heads.stamped(tally.lines, run, stamps), len(run))
+            if made.size > SEGMENT + CHUNK or made.told.tables:
+                yield made.take()
     except (OSError, EOFError) as e:
         tally.damage = str(e)
-    events.flush()
-    for number, count, kind in events.settle():
-        tally.strange(kind, number, count)
-    return tally
+    yield made.take()
 
 
-def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, events: Events) -> None:
+class _Made:
+    """What was made of the runs of lines that become a piece."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, tally: Tally) -> None:
+        self.con, self.tally, self.told = con, tally, Told()
+        self._empty()
+
+    def _empty(self) -> None:
+        self.size = 0
+        self.found: dict[str, list[Columns]] = {}
+        self.left: dict[str, list[pa.RecordBatch]] = {}
+        self.buffers: list[Bytes] = []
+
+    def put(self, lines: heads.Lines, size: int) -> None:
+        """Take up a run of lines, `size` bytes of text."""
+        tally = self.tally
+        parts = heads.heads(lines)
+        kinds, rest = sorting.sort(lines, parts)
+        made, left = postfix.events(lines, parts, kinds)
+        for kind, columns in made.items():
+            self.found.setdefault(kind, []).append(moved(columns, len(self.buffers)))
+        for kind, at in left.items():
+            if len(at) and sorting.KINDS[kind][2]:
+                self.left.setdefault(kind, []).append(sorting.batch(lines, parts, at, kind))
+        self.buffers.append(lines.data)
+        self.size += size
+        tally.lines += lines.total
+        tally.ignore(lines.strange, lines.first_strange)
+        tally.ignored += lines.blank
+        _others(sorting.others(lines, parts, rest), tally, self.told)
+
+    def take(self) -> Piece:
+        """The piece, after which another begins."""
+        parts = self.found
+        more = postfix.others(self.con, self.left, self.buffers, self.tally.strange)
+        for found in (more, self.told.take(self.buffers)):
+            for kind, columns in found.items():
+                parts.setdefault(kind, []).extend(columns)
+        made = piece(parts, self.buffers, self.size)
+        self._empty()
+        return made
+
+
+def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, told: Told) -> None:
     """Lines of other programs: those of a mail program are read one by one."""
     for number, time, host, program, pid, text in lines:
         daemon = daemons.recognise(program)
@@ -303,4 +225,4 @@ def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, 
         if found is None:
             tally.strange(f"{daemon.NAME}: {shape(text)}", number)
         for event in found or ():
-            events.put(number, event)
+            told.put(number, event)

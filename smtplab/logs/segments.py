@@ -25,8 +25,8 @@ MAX_LINE = 65_536
 """Bytes of a syslog line that are looked at; what stands beyond is passed over."""
 MAX_RECORD = 8 << 20
 """The same of a line of JSON: a webhook posts its events as one array on one line."""
-CHUNK = 2 << 20
-SEGMENT = 64 << 20
+CHUNK = 1 << 20
+SEGMENT = 16 << 20
 LOOK = 65_536
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
@@ -84,7 +84,7 @@ def chunks(segment: Segment, longest: int = MAX_LINE) -> Iterator[bytes]:
     with _open(segment.path) as file:
         if segment.start:
             file.seek(segment.start)
-        most = max(SEGMENT, MAX_RATIO * segment.path.stat().st_size)
+        most = max(4 * SEGMENT, MAX_RATIO * segment.path.stat().st_size)
         yield from _runs(file, None if segment.end is None else segment.end - segment.start, longest, most)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from smtplab.logs.heads import Flags, Heads, Lines, Places, first, literal, views
+from smtplab.logs.columns import Bytes, Flags, Hashes, Places, Span, texts, words
+from smtplab.logs.heads import Heads, Lines
 
 POSTFIX = "postfix"
 _ENDINGS = ("lost con", "timeout ", "too many", "improper", "SSL_acce")
@@ -34,44 +35,43 @@ KINDS: Mapping[str, tuple[bool | None, tuple[str, ...], tuple[str, ...]]] = Mapp
 """By kind of Postfix line: whether a queue id stands before it (None: either), how it begins, the parts needed."""
 
 
-def sort(lines: Lines, heads: Heads) -> tuple[dict[str, pa.RecordBatch], Places]:
-    """Postfix lines by kind, as columns seq, time, host and the parts needed; and which lines are of other programs."""
-    postfix = _begins(first(lines.data, heads.program), POSTFIX)
-    text = first(lines.data, heads.text)
+def sort(lines: Lines, heads: Heads) -> tuple[dict[str, Places], Places]:
+    """Which lines of Postfix are of which kind, and which lines are of other programs."""
+    postfix = _begins(_first(lines.data, heads.program), POSTFIX)
+    text = _first(lines.data, heads.text)
     named = heads.queue_id[1] > heads.queue_id[0]
     left = postfix.copy()
     made = {}
-    for kind, (with_id, begins, parts) in KINDS.items():
+    for kind, (with_id, begins, _) in KINDS.items():
         chosen = left if not begins else left & _any(text, begins)
         if begins and with_id is not None:
             chosen = chosen & (named == with_id)
         left = left & ~chosen
-        at = np.flatnonzero(chosen)
-        if len(at) and parts:
-            made[kind] = batch(lines, heads, at, ("host", *parts))
+        made[kind] = np.flatnonzero(chosen)
     return made, np.flatnonzero(~postfix)
 
 
-def batch(lines: Lines, heads: Heads, at: Places, parts: tuple[str, ...]) -> pa.RecordBatch:
-    """The chosen lines: seq, time and parts."""
-    columns: list[Any] = [_numbers(lines.number[at], pa.int64()), _numbers(lines.time[at], pa.timestamp("us", "UTC"))]
-    for part in parts:
+def batch(lines: Lines, heads: Heads, at: Places, kind: str) -> pa.RecordBatch:
+    """The chosen lines of a kind as columns: seq, time, host and the parts that the kind needs."""
+    made: list[Any] = [_numbers(lines.number[at], pa.int64()), _numbers(lines.time[at], pa.timestamp("us", "UTC"))]
+    names = ("host", *KINDS[kind][2])
+    for part in names:
         start, end = getattr(heads, part)
-        columns.append(views(lines.data, (start[at], end[at])))
-    return pa.record_batch(columns, names=["seq", "time", *parts])
+        held = [None, pa.py_buffer(texts(lines.data, (start[at], end[at]))), pa.py_buffer(lines.data)]
+        made.append(pa.Array.from_buffers(pa.string_view(), len(at), held))
+    return pa.record_batch(made, names=["seq", "time", *names])
+
+
+def schema(kind: str) -> pa.Schema:
+    """The columns of a kind."""
+    names = ("host", *KINDS[kind][2])
+    moment = pa.timestamp("us", "UTC")
+    return pa.schema([("seq", pa.int64()), ("time", moment), *((n, pa.string_view()) for n in names)])
 
 
 def _numbers(values: Places, type: pa.DataType) -> pa.Array:
     # pa.array would load pandas, only to ask whether the values are of its kinds.
     return pa.Array.from_buffers(type, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
-
-
-def columns(kind: str) -> pa.Schema:
-    """The columns of a kind."""
-    names = ("host", *KINDS[kind][2])
-    return pa.schema(
-        [("seq", pa.int64()), ("time", pa.timestamp("us", "UTC")), *((n, pa.string_view()) for n in names)]
-    )
 
 
 def others(lines: Lines, heads: Heads, at: Places) -> Iterator[tuple[int, int, str, str, str, str]]:
@@ -84,13 +84,17 @@ def others(lines: Lines, heads: Heads, at: Places) -> Iterator[tuple[int, int, s
         yield int(lines.number[i]), int(lines.time[i]), parts[0], parts[1], parts[2], parts[3]
 
 
-def _begins(text: np.ndarray[Any, np.dtype[np.uint64]], wanted: str) -> Flags:
-    number, mask = literal(wanted)
-    found: Flags = (text & mask) == number
+def _first(data: Bytes, span: Span) -> Hashes:
+    return words(data, span[0], span[1] - span[0])
+
+
+def _begins(text: Hashes, wanted: str) -> Flags:
+    raw = wanted.encode()[:8]
+    found: Flags = (text & np.uint64((1 << 8 * len(raw)) - 1)) == np.uint64(int.from_bytes(raw, "little"))
     return found
 
 
-def _any(text: np.ndarray[Any, np.dtype[np.uint64]], wanted: tuple[str, ...]) -> Flags:
+def _any(text: Hashes, wanted: tuple[str, ...]) -> Flags:
     found = _begins(text, wanted[0])
     for one in wanted[1:]:
         found |= _begins(text, one)

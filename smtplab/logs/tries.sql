@@ -1,7 +1,8 @@
 -- Delivery attempts of Postfix (postconf(5), DSN_README). The line is cut at its commas, because a pattern with groups
 -- costs many times as much; where an address holds a comma itself, the pattern is used.
 select seq, 'delivery' as kind, time, host, 'postfix' as mta, split_part(program, '/', -1) as service, pid, queue_id,
-    recipient, case when relay <> 'none' then split_part(relay, '[', 1) end as relay_host,
+    recipient, split_part(recipient, '@', -1) as recipient_domain,
+    case when relay <> 'none' then split_part(relay, '[', 1) end as relay_host,
     nullif(split_part(split_part(relay, '[', 2), ']', 1), '') as relay_ip,
     try_cast(nullif(split_part(relay, ']:', 2), '') as bigint) as relay_port,
     case status when 'SOFTBOUNCE' then 'deferred' else status end as status, enhanced_code,

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Evidence(StrEnum):
@@ -70,4 +71,6 @@ def key(evidence: Evidence, standing: Standing) -> str:
 
 def reliability() -> pd.DataFrame:
     """Stated against observed: a row a bin of confidence, with stated and observed (shares) and n (replies)."""
+    import pandas as pd
+
     return pd.DataFrame(measured()["bin"], columns=["stated", "observed", "n"])

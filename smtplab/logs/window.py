@@ -1,0 +1,181 @@
+"""The second step: a window of events, and what earlier windows left open, become rows of the tables.
+
+What may still go on is held for the next window, so that memory does not follow the size of the logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from smtplab.logs.asof import before
+from smtplab.logs.columns import (
+    NONE,
+    Bytes,
+    Column,
+    Columns,
+    Flags,
+    Places,
+    column,
+    filled,
+    joined,
+    known,
+    moved,
+    rows,
+    take,
+)
+from smtplab.logs.inbound import CONNECTION, Inbound
+from smtplab.logs.piece import Piece, kept, merged
+from smtplab.logs.queue import DAY, Clock, Queue
+
+_TLS = ("tls_version", "tls_cipher", "tls_verified")
+_FROM_MESSAGE = ("mta", "message_id", "sender", "size", "header_from", "dkim_domain", "dkim_selector")
+_MESSAGE = (
+    "host", "mta", "queue_id", "message_id", "sender", "size", "recipients", "client_host", "client_ip", "sasl_user",
+)  # fmt: skip
+
+
+@dataclass
+class Rows:
+    """Rows of the tables, before it is judged what their values mean."""
+
+    tables: dict[str, Columns]
+    buffers: list[Bytes]
+
+
+def window(pieces: Sequence[tuple[Piece, int]], held: Piece, final: bool) -> tuple[Rows, Piece]:
+    """The rows of pieces of events, and what is held; a number is added to the numbers of each piece's events."""
+    new = merged(pieces)
+    clock = Clock({k: c for k, c in new.kinds.items() if k not in ("complaint", "began")})
+    both = _behind(held, new)
+    tls = _outbound(both.of("tls"))
+    # Deliveries that were held have theirs already; it was told before what came since.
+    _tls(both.of("delivery"), tls)
+    queue = Queue(both.kinds, both.buffers, clock, final)
+    inbound = Inbound(both, clock, final)
+    tables = {
+        "deliveries": _deliveries(queue),
+        "messages": _messages(queue),
+        "connections": {n: column(inbound.rows, n) for n in CONNECTION} if rows(inbound.rows) else {},
+        "rejections": _rejections(both.of("rejection"), queue),
+        "complaints": new.of("complaint"),
+        "begun": joined([new.of("began"), new.of("complaint")]),
+    }
+    open_still = {} if final else _open(queue, inbound, tls, clock)
+    return Rows(tables, both.buffers), kept(open_still, both.buffers)
+
+
+def _behind(held: Piece, new: Piece) -> Piece:
+    """What was held, and the new events behind it; the buffers of the new ones, which are many, keep their numbers."""
+    kinds = {k: joined([moved(held.of(k), len(new.buffers)), new.of(k)]) for k in {**held.kinds, **new.kinds}}
+    return Piece(kinds, new.buffers + held.buffers)
+
+
+def _outbound(tls: Columns) -> Columns:
+    return take(tls, known(column(tls, "relay_ip"))) if rows(tls) else {}
+
+
+def _tls(deliveries: Columns, tls: Columns) -> None:
+    """An outbound connection's TLS is told before its deliveries, by the same process.
+
+    A process lives for hours, so what was told a day before belongs to another one of the same number.
+    """
+    if not rows(tls) or not rows(deliveries):
+        return
+    found = before(deliveries["connection"], deliveries["seq"], tls["connection"], tls["seq"])
+    found[tls["time"][found] < deliveries["time"] - DAY] = -1
+    for name in _TLS:
+        deliveries[name] = fill(column(deliveries, name), column(tls, name), found)
+
+
+def settle(one: Piece) -> Flags:
+    """Give the deliveries of a piece the TLS that was told in it; says which outbound TLS its process told last."""
+    tls = one.of("tls")
+    outbound = known(column(tls, "relay_ip")) if rows(tls) else np.zeros(0, bool)
+    _tls(one.of("delivery"), take(tls, outbound) if rows(tls) else {})
+    last = np.zeros(len(outbound), bool)
+    last[np.flatnonzero(outbound)] = _newest(take(tls, outbound)) if outbound.any() else False
+    return last
+
+
+def fill(own: Column, other: Column, at: Places) -> Column:
+    """A column with what is not known taken from the rows of another at these places; -1 is none."""
+    lacks = np.flatnonzero(~known(own) & (at >= 0))
+    if not len(lacks):
+        return own
+    if len(lacks) == len(own):
+        return other.take(at, axis=0)
+    own = own.copy()
+    own[lacks] = other[at[lacks]]
+    return own
+
+
+def _deliveries(queue: Queue) -> Columns:
+    held = queue.kinds.get("delivery", {})
+    if not rows(held):
+        return {}
+    code = queue.code["delivery"]
+    at = np.flatnonzero((code < 0) | queue.closed[code])
+    made, code = take(held, at), code[at]
+    asked = column(made, "attempt")
+    made["attempt"] = np.where(asked == NONE, queue.attempt(at), asked)
+    made["message"] = np.where(code >= 0, queue.first[code], NONE)
+    for name in ("dkim_domain", "header_from"):
+        made[f"told_{name}"] = (code >= 0) & known(queue.column(name))[code]
+    for name in _FROM_MESSAGE:
+        made[name] = fill(column(made, name), queue.column(name), code)
+    return made
+
+
+def _messages(queue: Queue) -> Columns:
+    # Where every recipient was refused, nothing was queued.
+    refused = (queue.column("recipients") == 0) & (queue.attempts == 0)
+    at = np.flatnonzero(queue.there & queue.closed & ~refused)
+    if not len(at):
+        return {}
+    made = {name: queue.column(name).take(at, axis=0) for name in _MESSAGE}
+    ended = np.where(queue.removals > 0, queue.removed, queue.settled())[at]
+    made |= {"seq": queue.first[at], "time": queue.time[at], "attempts": queue.attempts[at]}
+    made["expired"] = queue.expired[at]
+    made["ended"] = ended
+    return made
+
+
+def _rejections(held: Columns, queue: Queue) -> Columns:
+    """Refused commands; where a line names no client, its message's does (Sendmail's "User unknown")."""
+    if not rows(held) or "key" not in held:
+        return held
+    unnamed = ~known(column(held, "client_ip")) & filled(column(held, "queue_id"))
+    at = np.where(unnamed, queue.refused, -1)
+    return {**held, **{n: fill(column(held, n), queue.column(n), at) for n in ("client_host", "client_ip", "sender")}}
+
+
+def _open(queue: Queue, inbound: Inbound, tls: Columns, clock: Clock) -> dict[str, Columns]:
+    """What may still go on: messages in the queue, TLS of processes that live, connections that have not ended."""
+    made = {}
+    for kind, held in queue.kinds.items():
+        code = queue.code[kind]
+        made[kind] = take(held, (code >= 0) & ~queue.closed[code])
+    connections = inbound.held
+    made |= {k: c for k, c in connections.items() if k != "tls"}
+    made["tls"] = joined([connections.get("tls", {}), _living(tls, clock)])
+    return made
+
+
+def _living(tls: Columns, clock: Clock) -> Columns:
+    """What each process told last of its outbound connections, within a day."""
+    if not rows(tls):
+        return {}
+    newest = clock.newest(tls["host_key"])
+    return take(tls, _newest(tls) & ((newest == NONE) | (tls["time"] >= newest - DAY)))
+
+
+def _newest(tls: Columns) -> Flags:
+    """Which row is the last of its connection."""
+    last = np.zeros(rows(tls), bool)
+    order = np.lexsort((tls["seq"], tls["connection"]))
+    connection = tls["connection"][order]
+    last[order[np.append(connection[1:] != connection[:-1], True)]] = True
+    return last
