@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 
 import numpy as np
-import pyarrow as pa
 
-from smtplab.logs.columns import NONE, Bytes, Column, Flags, Places, Span, windows, words
+from smtplab.logs.columns import NONE, Bytes, Column, Flags, Hashes, Places, Span, windows, words
 
 _NEAR, _FAR = 32, 96
 """Bytes that are looked through at first, and then."""
+_WORD = 8
+_EACH = np.uint64(0x0101010101010101)
+"""One in each byte of a word."""
+_TENS = 10.0 ** np.arange(9)
 _NUMBER = re.compile(r"\d{1,18}(?:\.\d{0,18})?", re.ASCII)
 
 
@@ -61,6 +64,16 @@ class Cut:
             self.fine[some] &= part.fine
         return there, (begin, close)
 
+    def before(self, text: str, most: int = 8) -> Places:
+        """Where a text of several letters comes next, if its first letter does not come too often before; else the end."""
+        place = find(self.data, self.at, self.end, text[0])
+        for _ in range(most):
+            other = np.flatnonzero((place < self.end) & ~Cut(self.data, place, self.end).looks(text))
+            if not len(other):
+                break
+            place[other] = find(self.data, place[other] + 1, self.end[other], text[0])
+        return place
+
     def rest(self) -> Span:
         """All that is left of the line."""
         return self.at, self.end
@@ -101,18 +114,9 @@ def behind_last(data: Bytes, span: Span, stop: str, near: int = _NEAR) -> Places
 def whole(data: Bytes, span: Span) -> Column:
     """Whole numbers of up to eight digits at once, longer ones singly; NONE for anything else."""
     size = span[1] - span[0]
-    word = words(data, span[0], size)
-    # The digits are moved to the right end of the word, with zeros before them.
-    shift = (np.uint64(64) - np.minimum(size, 8).astype(np.uint64) * np.uint64(8)) & np.uint64(63)
-    digits = (word << shift) | (np.uint64(0x3030303030303030) & ~(np.uint64(0xFFFFFFFFFFFFFFFF) << shift))
-    digits ^= np.uint64(0x3030303030303030)
-    wrong = (digits | (digits + np.uint64(0x7676767676767676))) & np.uint64(0x8080808080808080)
-    fine = (wrong == 0) & (size > 0) & (size <= 8)
-    for pair, bits in ((0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32)):
-        ten = np.uint64(10 ** (bits // 8))
-        digits = (digits & np.uint64(pair)) * ten + ((digits >> np.uint64(bits)) & np.uint64(pair))
-    made: Column = np.where(fine, digits.astype(np.int64), NONE)
-    for i in np.flatnonzero(size > 8).tolist():
+    number, fine = _digits(words(data, span[0], size), size)
+    made: Column = np.where(fine, number, NONE)
+    for i in np.flatnonzero(size > _WORD).tolist():
         text = data[span[0][i] : span[1][i]].tobytes()
         if len(text) <= 18 and text.isdigit():
             made[i] = int(text)
@@ -120,17 +124,35 @@ def whole(data: Bytes, span: Span) -> Column:
 
 
 def fractions(data: Bytes, span: Span) -> Column:
-    """Numbers as seconds are written, each different one read once; NaN for anything else."""
+    """Decimal fractions of up to eight letters at once, longer ones singly; NaN for anything else."""
     size = span[1] - span[0]
     word = words(data, span[0], size)
-    encoded = pa.Array.from_buffers(pa.uint64(), len(word), [None, pa.py_buffer(word)]).dictionary_encode()
-    few = [_number(int(w).to_bytes(8, "little").rstrip(b"\0")) for w in encoded.dictionary.to_pylist()]
-    made: Column = np.array(few, np.float64)[np.asarray(encoded.indices)]
-    for i in np.flatnonzero(size > 8).tolist():
-        made[i] = _number(data[span[0][i] : span[1][i]].tobytes())
+    # A byte that equals the dot becomes zero, and the lowest bit that is left tells which it is.
+    dots = word ^ (_EACH * np.uint64(ord(".")))
+    dots = (dots - _EACH) & ~dots & (_EACH << np.uint64(7))
+    place = np.bitwise_count((dots & (~dots + np.uint64(1))) - np.uint64(1)).astype(np.uint64) & np.uint64(0x78)
+    dotted = dots != 0
+    before = (np.uint64(1) << place) - np.uint64(1)
+    without = (word & before) | ((word >> np.uint64(8)) & ~before)
+    number, fine = _digits(np.where(dotted, without, word), size - dotted)
+    behind = np.where(dotted, size - 1 - (place >> np.uint64(3)).astype(np.int64), 0)
+    # A quotient of two whole numbers is rounded as the decimal fraction is.
+    made: Column = np.where(fine & (place > 0), number / _TENS.take(behind, mode="clip"), np.nan)
+    for i in np.flatnonzero(size > _WORD).tolist():
+        text = data[span[0][i] : span[1][i]].tobytes().decode("ascii", "replace")
+        made[i] = float(text) if _NUMBER.fullmatch(text) else np.nan
     return made
 
 
-def _number(raw: bytes) -> float:
-    text = raw.decode("ascii", "replace")
-    return float(text) if _NUMBER.fullmatch(text) else float("nan")
+def _digits(word: Hashes, size: Places) -> tuple[Column, Flags]:
+    """The number that the first `size` bytes of a word are, and whether they are digits."""
+    # The digits are moved to the right end of the word, with zeros before them.
+    shift = (np.uint64(64) - np.minimum(size, _WORD).astype(np.uint64) * np.uint64(8)) & np.uint64(63)
+    zeros = _EACH * np.uint64(ord("0"))
+    digits = ((word << shift) | (zeros & ~(~np.uint64(0) << shift))) ^ zeros
+    wrong = (digits | (digits + _EACH * np.uint64(0x76))) & (_EACH << np.uint64(7))
+    fine = (wrong == 0) & (size > 0) & (size <= _WORD)
+    for pair, bits in ((0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32)):
+        ten = np.uint64(10 ** (bits // 8))
+        digits = (digits & np.uint64(pair)) * ten + ((digits >> np.uint64(bits)) & np.uint64(pair))
+    return digits.astype(np.int64), fine

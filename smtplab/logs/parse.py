@@ -190,7 +190,7 @@ class _Made:
         parts = heads.heads(lines)
         kinds, rest = sorting.sort(lines, parts)
         made, left = postfix.events(lines, parts, kinds)
-        for kind, columns in made.items():
+        for kind, columns in made:
             self.found.setdefault(kind, []).append(moved(columns, len(self.buffers)))
         for kind, at in left.items():
             if len(at) and sorting.KINDS[kind][2]:

@@ -1,10 +1,11 @@
-"""Lines of Postfix as events: the common ones all at once, the others by SQL (tries.sql, facts.sql, told.sql).
+"""Lines of Postfix as events: the common ones all at once, the others by SQL (others.sql).
 
 https://www.postfix.org/postconf.5.html, https://www.postfix.org/DSN_README.html, https://www.postfix.org/TLS_README.html
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -15,11 +16,24 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from smtplab.logs.columns import NONE, Bytes, Column, Columns, Places, Span, absent, constant, known, take, texts
+from smtplab.logs.columns import (
+    NONE,
+    Bytes,
+    Column,
+    Columns,
+    Places,
+    Span,
+    absent,
+    columns_of,
+    constant,
+    known,
+    order,
+    rows,
+    take,
+    texts,
+)
 from smtplab.logs.cut import Cut, behind_last, find, fractions, whole
 from smtplab.logs.heads import Heads, Lines
-from smtplab.logs.piece import by_kind
-from smtplab.logs.sorting import KINDS, schema
 
 QUIET = (
     r"^(?:lost connection|statistics:|starting|daemon started|terminating|using |reload|refreshing|"
@@ -216,6 +230,123 @@ def _tls(of: Chosen) -> Found:
     }
 
 
+def _rejection(of: Chosen) -> Found:
+    cut, data = of.cut, of.data
+    for who in ("milter-", "proxy-"):
+        cut.at = np.minimum(cut.at + len(who) * cut.looks(who), cut.end)
+    cut.literal("reject: ")
+    stage = cut.until(" ")
+    cut.literal(" from ")
+    name = cut.until("[", 48)
+    cut.literal("[")
+    address = cut.until("]", 48)
+    cut.literal("]")
+    _port(cut)
+    cut.literal(": ")
+    code = (cut.at, np.minimum(cut.at + 3, cut.end))
+    cut.at = code[1]
+    cut.literal(" ")
+    enhanced = (cut.at, find(data, cut.at, cut.end, " "))
+    there = (data[np.minimum(cut.at + 1, cut.end)] == ord(".")) & (enhanced[1] - enhanced[0] < 12)
+    cut.at = np.minimum(np.where(there, enhanced[1] + 1, cut.at), cut.end)
+    response = (cut.at, cut.before("; from=<"))
+    cut.at = response[1]
+    cut.literal("; from=<")
+    sender = cut.until(">")
+    cut.literal(">")
+    _comma(cut)
+    cut.literal(" to=<")
+    recipient = cut.until(">")
+    cut.literal(">")
+    _comma(cut)
+    cut.literal(" proto=")
+    cut.until("E", 16)
+    helo = (find(data, cut.at, cut.end, "<"), cut.end - 1)
+    cut.at = np.maximum(helo[0] - len("helo="), cut.at)
+    cut.literal("helo=<")
+    number = whole(data, code)
+    cut.fine &= (number != NONE) & (data[helo[1]] == ord(">")) & (helo[0] < helo[1]) & (address[1] > address[0])
+    queue_id = of.part("queue_id")
+    nobody = (queue_id[1] == queue_id[0]) | Cut(data, *queue_id).looks("NOQUEUE")
+    return {
+        "service": of.service,
+        "pid": of.part("pid"),
+        "queue_id": _unless(nobody, data, queue_id),
+        "stage": stage,
+        "client_host": _filled(data, name),
+        "client_ip": address,
+        "helo": _filled(data, (np.minimum(helo[0] + 1, helo[1]), helo[1])),
+        "sender": _filled(data, sender),
+        "recipient": _filled(data, recipient),
+        "smtp_code": number,
+        "enhanced_code": _unless(~there, data, enhanced),
+        "response": response,
+    }
+
+
+def _port(cut: Cut) -> None:
+    """Pass over the port that postscreen writes behind an address."""
+    digit = cut.data[np.minimum(cut.at + 1, cut.end)]
+    there = np.flatnonzero(cut.looks(":") & (digit >= ord("0")) & (digit <= ord("9")))
+    cut.at = cut.at.copy()
+    cut.at[there] = find(cut.data, np.minimum(cut.at[there] + 1, cut.end[there]), cut.end[there], ":")
+
+
+def _comma(cut: Cut) -> None:
+    """Pass over the comma that postscreen writes between fields."""
+    cut.at = cut.at + cut.looks(",")
+
+
+def _sign_in(of: Chosen) -> Found:
+    cut = of.cut
+    cut.literal("warning: ")
+    name = cut.until("[", 48)
+    cut.literal("[")
+    address = cut.until("]", 48)
+    cut.literal("]")
+    _port(cut)
+    cut.literal(": SASL ")
+    method = cut.until(" ", 16)
+    cut.literal(" authentication failed")
+    comma = find(of.data, cut.at, cut.end, ",")
+    cut.at = comma
+    named = cut.looks(", sasl_username=")
+    account = (np.minimum(comma + len(", sasl_username="), cut.end), cut.end)
+    cut.fine &= (comma == cut.end) | (named & (account[0] < account[1]))
+    cut.fine &= (address[1] > address[0]) & (method[1] > method[0])
+    return {
+        "service": of.service,
+        "pid": of.part("pid"),
+        "client_host": name,
+        "client_ip": address,
+        "auth_method": method,
+        "auth_user": _unless(~named, of.data, account),
+        "auth_ok": np.zeros(len(of.at), np.int8),
+    }
+
+
+def _ending(of: Chosen) -> Found:
+    cut, data = of.cut, of.data
+    begin = cut.at
+    bracket = cut.until("[", 96)[1]
+    name = behind_last(data, (begin, bracket), " ", 96)
+    cut.literal("[")
+    address = cut.until("]", 48)
+    said = np.maximum(name - len(" from "), begin)
+    cut.fine &= (address[1] > address[0]) & Cut(data, said, cut.end).looks(" from ")
+    return {
+        "service": of.service,
+        "pid": of.part("pid"),
+        "client_host": _filled(data, (name, bracket)),
+        "client_ip": address,
+        "ended": (begin, said),
+    }
+
+
+def _filled(data: Bytes, span: Span) -> Column:
+    return _unless(span[0] == span[1], data, span)
+
+
 def _unless(not_there: Any, data: Bytes, span: Span) -> Column:
     made = texts(data, span)
     made[not_there] = absent("host", 1)
@@ -232,16 +363,21 @@ _COMMON: Mapping[str, Callable[[Chosen], Found]] = MappingProxyType(
         "removed": _removed,
         "session": _session,
         "tls": _tls,
+        "rejection": _rejection,
+        "sign_in": _sign_in,
+        "ending": _ending,
     }
 )
 
 
-def events(lines: Lines, heads: Heads, kinds: Mapping[str, Places]) -> tuple[dict[str, Columns], dict[str, Places]]:
-    """Events by kind, of the lines that are written as most are; the texts of lines.data are their first buffer.
+def events(
+    lines: Lines, heads: Heads, kinds: Mapping[str, Places]
+) -> tuple[list[tuple[str, Columns]], dict[str, Places]]:
+    """Events with their kinds, of the lines that are written as most are; the texts of lines.data are their first buffer.
 
     And the lines that are left, by kind of line.
     """
-    made: dict[str, Columns] = {}
+    made: list[tuple[str, Columns]] = []
     left = dict(kinds)
     for kind, read in _COMMON.items():
         if not len(kinds[kind]):
@@ -260,26 +396,28 @@ def events(lines: Lines, heads: Heads, kinds: Mapping[str, Places]) -> tuple[dic
                 columns[name] = texts(lines.data, (value[0][fine], value[1][fine]))
             else:
                 columns[name] = value.take(fine, axis=0)
-        made[kind] = columns
+        made.append((kind, columns))
         if kind == "client":
-            _signed(made, lines, heads, chosen, columns)
+            made += _signed(lines, heads, chosen, columns)
     return made, left
 
 
-def _signed(made: dict[str, Columns], lines: Lines, heads: Heads, at: Places, clients: Columns) -> None:
+def _signed(lines: Lines, heads: Heads, at: Places, clients: Columns) -> list[tuple[str, Columns]]:
     """A client that signed in did so: what it brought says with which account."""
     method = clients.pop("auth_method")
     signed = np.flatnonzero(known(clients["sasl_user"]))
-    if len(signed):
-        of = Chosen(lines, heads, at[signed])
-        made["sign_in"] = {
-            **take({n: clients[n] for n in ("seq", "time", "host", "client_host", "client_ip")}, signed),
-            "service": texts(lines.data, of.service),
-            "pid": texts(lines.data, of.part("pid")),
-            "auth_method": method.take(signed, axis=0),
-            "auth_user": clients["sasl_user"].take(signed, axis=0),
-            "auth_ok": np.ones(len(signed), np.int8),
-        }
+    if not len(signed):
+        return []
+    of = Chosen(lines, heads, at[signed])
+    made = {
+        **take({n: clients[n] for n in ("seq", "time", "host", "client_host", "client_ip")}, signed),
+        "service": texts(lines.data, of.service),
+        "pid": texts(lines.data, of.part("pid")),
+        "auth_method": method.take(signed, axis=0),
+        "auth_user": clients["sasl_user"].take(signed, axis=0),
+        "auth_ok": np.ones(len(signed), np.int8),
+    }
+    return [("sign_in", made)]
 
 
 def others(
@@ -289,34 +427,41 @@ def others(
     strange: Callable[[str, int, int], None],
 ) -> dict[str, list[Columns]]:
     """Events of the lines that are left, by kind, their texts in new buffers; those of no known shape are counted."""
-    if not left:
-        return {}
-    for kind in KINDS:
-        if KINDS[kind][2]:
-            con.register(kind, pa.Table.from_batches(left.get(kind, ()), schema(kind)))
     made: dict[str, list[Columns]] = {}
-    for family, asks in _FAMILIES.items():
-        if left.keys() & set(asks):
-            con.execute(f"create or replace temp table {family} as {_sql(family)}")
-            for kind, columns in by_kind(con.sql(f"from {family}").to_arrow_table(), buffers).items():
-                made.setdefault(kind, []).extend(columns)
-        else:
-            con.execute(f"create or replace temp table {family} as select 0::bigint as seq, '' as kind limit 0")
-    if left.keys() & set(_MUST_TELL):
-        for number, count, kind in con.execute(_sql("unread"), {"quiet": QUIET}).fetchall():
-            strange(kind, number, count)
+    unread, told = [], [np.zeros(0, np.int64)]
+    for lines, batches in left.items():
+        table = pa.Table.from_batches(batches)
+        con.register(lines, table)
+        for kind, statement in _statements().get(lines, ()):
+            found = columns_of(con.sql(statement).to_arrow_table(), buffers)
+            if rows(found):
+                made.setdefault(kind, []).append(order(found))
+                told.append(found["seq"])
+        if lines in _MUST_TELL:
+            unread.append(table.select([n for n in ("seq", "program", "text") if n in table.column_names]))
+    if unread:
+        con.register("left_over", pa.concat_tables(unread, promote_options="default"))
+        con.register("told", pa.table({"seq": np.concatenate(told)}))
+        for number, count, shape in con.execute(_sql("unread"), {"quiet": QUIET}).fetchall():
+            strange(shape, number, count)
     return made
 
 
-_FAMILIES = MappingProxyType(
-    {
-        "tries": ("delivery",),
-        "facts": ("client", "message_id", "header", "message"),
-        "told": ("client", "sign_in", "tls", "session", "ending", "rejection"),
-    }
-)
-"""The statements that make events, and the kinds of lines that they read."""
 _MUST_TELL = ("delivery", "message", "rejection", "ending", "other")
+
+
+@cache
+def _statements() -> Mapping[str, Sequence[tuple[str, str]]]:
+    """By kind of lines: the kinds of events that are made of them, and how."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for part in _sql("others").split("\n\n-- ")[1:]:
+        head, _, statement = part.partition("\n")
+        kind, lines = _HEAD.findall(head)[0]
+        found.setdefault(lines, []).append((kind, statement))
+    return found
+
+
+_HEAD = re.compile(r"([a-z_]+) of ([a-z_]+):")
 
 
 @cache
