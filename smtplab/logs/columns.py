@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from smtplab.logs import arrays
 from smtplab.logs.event import COLUMNS
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -218,9 +219,8 @@ def _mixed(number: Hashes) -> Hashes:
 
 def coded(values: Hashes) -> tuple[Places, int]:
     """A number from 0 on for each different value, and how many there are."""
-    found = pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
-    encoded = found.dictionary_encode()
-    return np.asarray(encoded.indices.cast(pa.int64())), len(encoded.dictionary)
+    encoded = arrays.numbers(values).dictionary_encode()
+    return arrays.values(encoded.indices).astype(np.int64), len(encoded.dictionary)
 
 
 def array(column: Column, kind: pa.DataType, buffers: Sequence[Bytes]) -> pa.Array:
@@ -229,7 +229,7 @@ def array(column: Column, kind: pa.DataType, buffers: Sequence[Bytes]) -> pa.Arr
     every = bool(there.all())
     if not every and not there.any():
         return pa.nulls(len(there), kind)
-    valid = None if every else pa.py_buffer(np.packbits(there, bitorder="little"))
+    valid = None if every else arrays.bitmap(there)
     if column.ndim == 2:
         if not every:
             column = column.copy()
@@ -237,7 +237,7 @@ def array(column: Column, kind: pa.DataType, buffers: Sequence[Bytes]) -> pa.Arr
         held = [valid, pa.py_buffer(np.ascontiguousarray(column)), *map(pa.py_buffer, buffers)]
         return pa.Array.from_buffers(pa.string_view(), len(column), held).cast(pa.string())
     if kind == pa.bool_():
-        column = np.packbits(column == 1, bitorder="little")
+        return pa.Array.from_buffers(kind, len(there), [valid, arrays.bitmap(column == 1)])
     return pa.Array.from_buffers(kind, len(there), [valid, pa.py_buffer(np.ascontiguousarray(column))])
 
 
@@ -254,21 +254,17 @@ def columns_of(found: pa.Table, buffers: list[Bytes]) -> Columns:
     for name, chunked in zip(found.column_names, found.columns, strict=True):
         held = chunked.combine_chunks()
         if isinstance(held, pa.ChunkedArray):
-            held = pa.concat_arrays(held.chunks) if held.num_chunks else pa.array([], held.type)
+            held = pa.concat_arrays(held.chunks) if held.num_chunks else pa.nulls(0, held.type)
         made[name] = _texts(held, buffers) if TYPES[name] == pa.string() else _numbers(held, TYPES[name])
     return made
 
 
 def _numbers(held: pa.Array, kind: pa.DataType) -> Column:
     if pa.types.is_timestamp(kind):
-        kind = pa.int64()
-        held = held.cast(pa.timestamp("us", "UTC")).cast(kind)
-    held = held.cast(kind)
-    missing = held.is_null().to_numpy(zero_copy_only=False)
-    values = held.fill_null(False if kind == pa.bool_() else 0).to_numpy(zero_copy_only=False).astype(_KINDS[kind])
-    values[missing] = _EMPTY[kind]
-    made: Column = values
-    return made
+        held, kind = held.cast(pa.timestamp("us", "UTC")).cast(pa.int64()), pa.int64()
+    if kind == pa.bool_():
+        return np.where(arrays.valid(held), arrays.marks(held), np.int8(-1)).astype(np.int8)
+    return arrays.values(held.cast(kind), _EMPTY[kind])
 
 
 def _texts(held: pa.Array, buffers: list[Bytes]) -> Column:
@@ -286,7 +282,7 @@ def _texts(held: pa.Array, buffers: list[Bytes]) -> Column:
         data[4 : 4 + size] = np.frombuffer(raw, np.uint8)[first : first + size]
     made = texts(data, (offsets[:-1] + 4, offsets[1:] + 4), len(buffers))
     if held.null_count:
-        missing = held.is_null().to_numpy(zero_copy_only=False)
+        missing = ~arrays.valid(held)
         made[missing] = 0
         made[missing, 0] = NA
     buffers.append(data)

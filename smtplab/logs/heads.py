@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from smtplab.logs.arrays import values
 from smtplab.logs.columns import PAD, Bytes, Flags, Places, Span, windows
 from smtplab.logs.lines import LAST, Stamps
 from smtplab.logs.segments import MAX_LINE
@@ -162,7 +163,7 @@ def _iso(heads: Bytes, left: Places, time: Places, rest: Places, start: Places) 
         except (pa.ArrowInvalid, ValueError):
             looks[chosen] = False
             continue
-        micros = moments.cast(pa.int64()).to_numpy()
+        micros = values(moments.cast(pa.int64()))
         looks[chosen] = micros < LAST
         chosen = chosen[micros < LAST]
         time[left[chosen]] = np.maximum(micros[micros < LAST], 0)

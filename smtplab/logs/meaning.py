@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smtplab import replies
+from smtplab.logs.arrays import flags, marks, numbers, optional, scalar, strings, valid, values
 from smtplab.logs.columns import NONE, Bytes, Columns, Flags, Places, array, column, rows
 from smtplab.logs.window import Rows
 from smtplab.providers import provider
@@ -116,8 +117,8 @@ class Judge:
             "recipient": lower_domain(text["recipient"]), "sender": lower_domain(text["sender"]),
             "recipient_domain": domain, "provider": who,
         }  # fmt: skip
-        numbers = {"smtp_code": array(column(held, "smtp_code"), _NUMBER, ())}
-        self._meaning(text, numbers, _there(text["status"]) & ~_equal(text["status"], _SENT))
+        codes = {"smtp_code": array(column(held, "smtp_code"), _NUMBER, ())}
+        self._meaning(text, codes, _there(text["status"]) & ~_equal(text["status"], scalar(_SENT)))
         parts = [(f"told_{n}", t) for n, t in (("dkim_domain", _SIGNED), ("header_from", _HEADER))]
         said = _notes(text["provenance"], [(held[n], t) for n, t in parts])
         text["source_ip"], said = self._address(text, said)
@@ -129,12 +130,12 @@ class Judge:
             for name in _SETS:
                 text[name] = _either(text[name], stream[name])
         text["provenance"] = said
-        from_event = pa.array(column(held, "from_event") == 1)
-        return _table("deliveries", held, buffers, {**text, **numbers, "from_event": from_event})
+        from_event = flags(column(held, "from_event") == 1)
+        return _table("deliveries", held, buffers, {**text, **codes, "from_event": from_event})
 
     def _provider(self, domain: pa.Array, relay: pa.Array) -> pa.Array:
         """Who runs the recipient's mail, by domain and the host that took it."""
-        relay = relay.fill_null("")
+        relay = relay.fill_null(scalar(""))
 
         def judged(one: str | None, host: str) -> str | None:
             if one is None:
@@ -144,20 +145,20 @@ class Judge:
             return self._providers[one, host]
 
         at, different = _different([domain, relay])
-        return pa.array([judged(*d) for d in different], _TEXT).take(at)
+        return strings(judged(*d) for d in different).take(at)
 
-    def _meaning(self, text: dict[str, pa.Array], numbers: dict[str, pa.Array], refused: Flags) -> None:
+    def _meaning(self, text: dict[str, pa.Array], codes: dict[str, pa.Array], refused: Flags) -> None:
         """Fill in what the replies say that are no acceptance: reason, rule and codes."""
         at = np.flatnonzero(refused)
-        code, enhanced = numbers["smtp_code"], text["enhanced_code"]
-        some = pa.array(at)
+        code, enhanced = codes["smtp_code"], text["enhanced_code"]
+        some = numbers(at)
         asked = [_shape(text["response"].take(some)), code.take(some), enhanced.take(some), text["provider"].take(some)]
         found = self._judged(asked)
         text["reason"] = _spread(found[0], at, len(refused), _TEXT)
         text["rule"] = _spread(found[1], at, len(refused), _TEXT)
-        numbers["smtp_code"] = _either(_spread(found[2], at, len(refused), _NUMBER), code)
+        codes["smtp_code"] = _either(_spread(found[2], at, len(refused), _NUMBER), code)
         said = _spread(found[3], at, len(refused), _TEXT)
-        text["enhanced_code"] = pc.if_else(pa.array(refused), said, enhanced)
+        text["enhanced_code"] = pc.if_else(flags(refused), said, enhanced)
 
     def _judged(self, asked: Sequence[pa.Array]) -> list[pa.Array]:
         """Reason, rule, reply code and enhanced code by shape, codes and provider."""
@@ -169,8 +170,8 @@ class Judge:
                 answer = (reply.reason, reply.rule or None, reply.smtp_code, reply.enhanced_code)
                 self._replies[one] = answer
             answers.append(self._replies[one])
-        kinds = (_TEXT, _TEXT, _NUMBER, _TEXT)
-        return [pa.array([a[n] for a in answers], kind).take(at) for n, kind in enumerate(kinds)]
+        reason, rule, code, enhanced = zip(*answers, strict=True) if answers else ((), (), (), ())
+        return [found.take(at) for found in (strings(reason), strings(rule), optional(code), strings(enhanced))]
 
     def _address(self, text: Mapping[str, pa.Array], said: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Our address that a delivery left from: as told, quoted in the reply, or the host's first in case.toml."""
@@ -179,8 +180,8 @@ class Judge:
         if not own:
             return told, said
         first = _changed(text["host"], lambda h: own[h][0] if own.get(h) else None)
-        asked = pa.array(~_there(told) & _there(text["status"]) & ~_equal(text["status"], _SENT))
-        quoted = self._quoted(pc.if_else(asked, text["response"], None), text["host"])
+        asked = flags(~_there(told) & _there(text["status"]) & ~_equal(text["status"], scalar(_SENT)))
+        quoted = self._quoted(pc.if_else(asked, text["response"], scalar(None)), text["host"])
         address = _either(told, _either(quoted, first))
         open_still = ~_there(told)
         by_reply = open_still & _there(quoted) & ~_equal(quoted, first)
@@ -195,7 +196,7 @@ class Judge:
         at, different = _different([found, host])
         own = self.known.own
         fits = [a if a in own.get(h, ()) else None for a, h in different]
-        return pa.array(fits, _TEXT).take(at)
+        return strings(fits).take(at)
 
     def _stream(self, text: Mapping[str, pa.Array]) -> dict[str, pa.Array] | None:
         """Of each row what case.toml tells of the first stream that it matches."""
@@ -208,10 +209,10 @@ class Judge:
             for key, wanted in streams[number].match.items():
                 fits &= _matches(text, key, wanted)
             chosen[fits] = number
-        at = pa.array(chosen)
+        at = numbers(chosen)
         made = {"name": [s.name for s in streams], "campaign": [s.campaign or None for s in streams]}
         made |= {name: [s.sets.get(name) for s in streams] for name in _SETS}
-        return {name: pa.array([*values, None], _TEXT).take(at) for name, values in made.items()}
+        return {name: strings([*held, None]).take(at) for name, held in made.items()}
 
     def _rejections(self, held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
         if not rows(held):
@@ -250,12 +251,12 @@ def _messages(held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
         return _none("messages")
     ended, expired = held["ended"], held["expired"]
     outcome = np.where(expired, 2, np.where(ended != NONE, 1, 0))
-    names = pa.array(["queued", "removed", "expired"]).take(pa.array(outcome))
+    names = strings(["queued", "removed", "expired"]).take(numbers(outcome))
     lasted = np.where(ended == NONE, np.nan, (ended - held["time"]) / 1e6)
     made = {
-        "outcome": names, "lifetime": pa.array(lasted, from_pandas=True),
+        "outcome": names, "lifetime": numbers(lasted, ended != NONE),
         "sender": lower_domain(array(held["sender"], _TEXT, buffers)),
-        "mta": array(held["mta"], _TEXT, buffers).fill_null("postfix"),
+        "mta": array(held["mta"], _TEXT, buffers).fill_null(scalar("postfix")),
     }  # fmt: skip
     return _table("messages", held, buffers, made)
 
@@ -269,43 +270,44 @@ def _table(name: str, held: Columns, buffers: Sequence[Bytes], made: Mapping[str
 
 
 def _plain(held: Columns, field: pa.Field, buffers: Sequence[Bytes]) -> pa.Array:
-    values = column(held, field.name) if field.name != "message" else held["message"]
-    return array(values, field.type, buffers)
+    own = column(held, field.name) if field.name != "message" else held["message"]
+    return array(own, field.type, buffers)
 
 
 def _none(name: str) -> pa.Table:
-    return pa.schema(list(SCHEMAS[name].items())).empty_table()
+    schema = pa.schema(list(SCHEMAS[name].items()))
+    return pa.table([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
 
 def lower_domain(found: pa.Array) -> pa.Array:
     """Addresses with their domains in lower case; null for an empty one."""
-    plain = pc.and_(pc.equal(found, pc.ascii_lower(found)), pc.string_is_ascii(found)).fill_null(True)
+    plain = pc.and_(pc.equal(found, pc.ascii_lower(found)), pc.string_is_ascii(found))
     found = _empty_is_null(found)
-    odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
-    if not len(odd):
+    odd = ~marks(plain) & valid(found)
+    if not odd.any():
         return found
-    at = pa.array(odd)
+    at = numbers(np.flatnonzero(odd))
     new = []
     for address in found.take(at).to_pylist():
         local, at_sign, domain = (address or "").rpartition("@")
         new.append(local + at_sign + domain.lower() if address else None)
-    return pc.replace_with_mask(found, pa.array(~plain.to_numpy(zero_copy_only=False)), pa.array(new, _TEXT))
+    return pc.replace_with_mask(found, flags(odd), strings(new))
 
 
 def _empty_is_null(found: pa.Array) -> pa.Array:
-    empty = pc.equal(found, "")
-    return pc.if_else(empty, None, found) if pc.any(empty).as_py() else found
+    empty = pc.equal(found, scalar(""))
+    return pc.if_else(empty, scalar(None), found) if marks(empty).any() else found
 
 
 def _shape(response: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(response.fill_null(""), _SHAPE, "<>")
+    return pc.replace_substring_regex(response.fill_null(scalar("")), _SHAPE, "<>")
 
 
 def _changed(found: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
     """Each different text changed once."""
     encoded = found.dictionary_encode()
     new = [None if text is None else change(text) for text in encoded.dictionary.to_pylist()]
-    return pa.array(new, _TEXT).take(encoded.indices)
+    return strings(new).take(encoded.indices)
 
 
 def _different(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...]]]:
@@ -314,17 +316,15 @@ def _different(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...
     for part in parts:
         encoded = part.dictionary_encode()
         last = len(encoded.dictionary)
-        code = encoded.indices.fill_null(last).to_numpy(zero_copy_only=False).astype(np.int64)
+        code = values(encoded.indices, last).astype(np.int64)
         # Numbered anew each time, so that the product stays small.
         number = _renumbered(number * (last + 1) + code)
-    firsts = pa.array(_firsts(number))
-    return pa.array(number), list(zip(*(part.take(firsts).to_pylist() for part in parts), strict=True))
+    firsts = numbers(_firsts(number))
+    return numbers(number), list(zip(*(part.take(firsts).to_pylist() for part in parts), strict=True))
 
 
 def _renumbered(number: Places) -> Places:
-    encoded = pa.array(number).dictionary_encode()
-    found: Places = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return found
+    return values(numbers(number).dictionary_encode().indices).astype(np.int64)
 
 
 def _firsts(number: Places) -> Places:
@@ -338,7 +338,7 @@ def _spread(found: pa.Array, at: Places, count: int, kind: pa.DataType) -> pa.Ar
     """Values at these places of a column, null elsewhere."""
     place = np.full(count, len(found))
     place[at] = np.arange(len(at))
-    return pa.concat_arrays([found, pa.nulls(1, kind)]).take(pa.array(place))
+    return pa.concat_arrays([found, pa.nulls(1, kind)]).take(numbers(place))
 
 
 def _either(one: pa.Array, other: pa.Array) -> pa.Array:
@@ -348,21 +348,19 @@ def _either(one: pa.Array, other: pa.Array) -> pa.Array:
 
 
 def _there(found: pa.Array) -> Flags:
-    made: Flags = found.is_valid().to_numpy(zero_copy_only=False)
-    return made
+    return valid(found)
 
 
 def _equal(one: pa.Array, other: Any) -> Flags:
-    made: Flags = pc.equal(one, other).fill_null(False).to_numpy(zero_copy_only=False)
-    return made
+    return marks(pc.equal(one, other))
 
 
 def _notes(said: pa.Array, more: Sequence[tuple[Flags, str]]) -> pa.Array:
     """Remarks with others added where marked, "; " between them; null where there is none."""
     for marked, text in more:
         if marked.any():
-            added = _changed(said, lambda old, new=text: f"{old}; {new}" if old else new).fill_null(text)
-            said = pc.if_else(pa.array(marked), added, said)
+            added = _changed(said, lambda old, new=text: f"{old}; {new}" if old else new).fill_null(scalar(text))
+            said = pc.if_else(flags(marked), added, said)
     return _empty_is_null(said)
 
 
@@ -370,8 +368,7 @@ def _matches(text: Mapping[str, pa.Array], key: str, wanted: str) -> Flags:
     if key == "message_id":
         found = pc.ends_with(text["message_id"], wanted)
     elif key == "sender_domain":
-        found = pc.equal(_changed(text["sender"], lambda s: s.rpartition("@")[2].lower()), wanted.lower())
+        found = pc.equal(_changed(text["sender"], lambda s: s.rpartition("@")[2].lower()), scalar(wanted.lower()))
     else:
-        found = pc.equal(pc.utf8_lower(text[_KEYS.get(key, key)]), wanted.lower())
-    made: Flags = found.fill_null(False).to_numpy(zero_copy_only=False)
-    return made
+        found = pc.equal(pc.utf8_lower(text[_KEYS.get(key, key)]), scalar(wanted.lower()))
+    return marks(found)

@@ -123,7 +123,7 @@ def arrow(one: Piece) -> pa.Table:
         own = table(held, [n for n in TYPES if n in held], one.buffers)
         tables.append(own.append_column("kind", pa.repeat(kind, len(own))))
     if not tables:
-        return pa.table({"kind": pa.array([], pa.string())})
+        return pa.table({"kind": pa.nulls(0, pa.string())})
     return pa.concat_tables(tables, promote_options="default")
 
 

@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from smtplab.logs.arrays import numbers
 from smtplab.logs.columns import (
     NONE,
     Bytes,
@@ -441,7 +442,7 @@ def others(
             unread.append(table.select([n for n in ("seq", "program", "text") if n in table.column_names]))
     if unread:
         con.register("left_over", pa.concat_tables(unread, promote_options="default"))
-        con.register("told", pa.table({"seq": np.concatenate(told)}))
+        con.register("told", pa.table({"seq": numbers(np.concatenate(told))}))
         for number, count, shape in con.execute(_sql("unread"), {"quiet": QUIET}).fetchall():
             strange(shape, number, count)
     return made
