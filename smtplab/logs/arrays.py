@@ -29,9 +29,7 @@ def bitmap(marks: Flags) -> pa.Buffer:
 def numbers(values: Column, there: Flags | None = None) -> pa.Array:
     """An array of numbers; those that are not there are null."""
     valid = None if there is None or there.all() else bitmap(there)
-    return pa.Array.from_buffers(
-        _KINDS[values.dtype], len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))]
-    )
+    return pa.Array.from_buffers(_KINDS[values.dtype], len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def flags(marks: Flags) -> pa.Array:
@@ -90,7 +88,8 @@ def values(found: pa.Array, lacking: Any = 0) -> Column:
         return np.full(len(found), lacking, kind)
     made: Column = np.frombuffer(found.buffers()[1], kind)[found.offset : found.offset + len(found)]
     if found.null_count:
-        made = np.where(valid(found), made, kind(lacking))
+        made = made.copy()
+        made[~valid(found)] = lacking
     return made
 
 

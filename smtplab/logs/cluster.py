@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,10 @@ def build(
 def events(job: Job, partitions: int) -> tuple[list[list[Packed]], Tally]:
     """The events of a segment, in pieces, by partition; and what became of its lines."""
     tally = Tally()
-    with engine.duck({"threads": 1}) as con:
+    with ExitStack() as stack:
         pieces = [
             [_packed(arrow(part)) for part in shared_out(one, partitions)]
-            for one in parse(job.segment, job.setting, job.format, con, tally)
+            for one in parse(job.segment, job.setting, job.format, engine.reader(stack), tally)
         ]
     return [list(p) for p in zip(*pieces, strict=True)] or [[] for _ in range(partitions)], tally
 
@@ -111,4 +112,4 @@ def rows_of(pieces: Sequence[Sequence[Packed]], known: Known) -> dict[str, Packe
 def _packed(found: pa.Table) -> Packed:
     out = pa.BufferOutputStream()
     pq.write_table(found, out, compression="lz4", write_statistics=False)
-    return out.getvalue().to_pybytes()
+    return bytes(out.getvalue().to_pybytes())

@@ -177,7 +177,7 @@ def moved(columns: Columns, by: int) -> Columns:
 
 
 def hashed(text: Column, buffers: Sequence[Bytes]) -> Hashes:
-    """A hash of 64 bits of each text, by which queue ids and addresses are told apart, what is not known being one of its own."""
+    """A hash of 64 bits of each text, by which queue ids and addresses are told apart."""
     pair = text.view(np.uint64)
     made, second = _mixed(pair[:, 0]), pair[:, 1]
     long = np.flatnonzero((text[:, 0] > _SHORT) & (text[:, 0] != NA))

@@ -51,7 +51,7 @@ class Cut:
         return span
 
     def maybe(self, text: str, stop: str, behind: str) -> tuple[Flags, Span]:
-        """Where `text` comes next: it, what stands before `stop`, and what must stand `behind`; else nothing is read."""
+        """Whether `text` comes next, and then what stands before `stop`, with `behind` after it; else nothing is read."""
         there = self.looks(text)
         begin, close = self.at.copy(), self.at.copy()
         if there.any():
@@ -65,7 +65,7 @@ class Cut:
         return there, (begin, close)
 
     def before(self, text: str, most: int = 8) -> Places:
-        """Where a text of several letters comes next, if its first letter does not come too often before; else the end."""
+        """Where a text comes next, unless its first letter comes too often before it; else the end."""
         place = find(self.data, self.at, self.end, text[0])
         for _ in range(most):
             other = np.flatnonzero((place < self.end) & ~Cut(self.data, place, self.end).looks(text))

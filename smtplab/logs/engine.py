@@ -11,7 +11,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
@@ -29,6 +29,7 @@ from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.meaning import SCHEMAS, Judge, Known
 from smtplab.logs.parse import Tally, parse
 from smtplab.logs.piece import Piece
+from smtplab.logs.postfix import Sql
 from smtplab.logs.segments import Segment
 from smtplab.logs.values import quoted
 from smtplab.logs.window import window
@@ -152,13 +153,12 @@ def build(
     """
     parts = Parts(work / "parts")
     builder = Builder(parts, known)
-    with duck({"threads": 1}) as con:
-        for at, (job, pieces, tally) in enumerate(_parsed(jobs, con, kept)):
-            for one in pieces:
-                builder.add(one, base(at))
-            parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
-            if progress:
-                progress("read", at + 1, len(jobs))
+    for at, (job, pieces, tally) in enumerate(_parsed(jobs, kept)):
+        for one in pieces:
+            builder.add(one, base(at))
+        parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
+        if progress:
+            progress("read", at + 1, len(jobs))
     builder.end()
     if kept:
         _forget(kept, {j.key(_version()) for j in jobs})
@@ -182,17 +182,16 @@ def base(segment: int) -> int:
 class _Ahead:
     """The pieces of a job, made by another thread a few at a time."""
 
-    def __init__(self, job: Job, con: duckdb.DuckDBPyConnection, kept: Path | None, stop: Signal) -> None:
-        self.job, self.con, self.kept, self.stop = job, con, kept, stop
+    def __init__(self, job: Job, kept: Path | None, stop: Signal) -> None:
+        self.job, self.kept, self.stop = job, kept, stop
         self.tally = Tally()
         self.made: Queue[Piece | BaseException | None] = Queue(_AHEAD)
 
     def run(self) -> None:
         """Make them all."""
         try:
-            with self.con.cursor() as con:
-                con.execute("set preserve_insertion_order = false")
-                for one in events(self.job, con, self.kept, self.tally):
+            with ExitStack() as stack:
+                for one in events(self.job, reader(stack), self.kept, self.tally):
                     self._put(one)
             self._put(None)
         except BaseException as e:
@@ -200,8 +199,11 @@ class _Ahead:
 
     def _put(self, one: Piece | BaseException | None) -> None:
         while not self.stop.is_set():
-            with suppress(Full):
-                return self.made.put(one, timeout=0.1)
+            try:
+                self.made.put(one, timeout=0.1)
+            except Full:
+                continue
+            return
 
     def pieces(self) -> Iterator[Piece]:
         """Take them, in order."""
@@ -211,16 +213,19 @@ class _Ahead:
             yield one
 
 
-def _parsed(
-    jobs: Sequence[Job], con: duckdb.DuckDBPyConnection, kept: Path | None
-) -> Iterator[tuple[Job, Iterator[Piece], Tally]]:
+def reader(stack: ExitStack) -> Sql:
+    """What reads lines by SQL, connected when it is first needed and closed with the stack."""
+    return cache(lambda: stack.enter_context(duck({"threads": 1})))
+
+
+def _parsed(jobs: Sequence[Job], kept: Path | None) -> Iterator[tuple[Job, Iterator[Piece], Tally]]:
     """Each job with its pieces, in order; a few are read ahead. The tally is whole when the pieces are taken."""
     left, waiting, stop = deque(jobs), deque[_Ahead](), Signal()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
             while left or waiting:
                 while left and len(waiting) <= WORKERS:
-                    waiting.append(_Ahead(left.popleft(), con, kept, stop))
+                    waiting.append(_Ahead(left.popleft(), kept, stop))
                     pool.submit(waiting[-1].run)
                 one = waiting.popleft()
                 yield one.job, one.pieces(), one.tally
@@ -228,10 +233,10 @@ def _parsed(
             stop.set()
 
 
-def events(job: Job, con: duckdb.DuckDBPyConnection, kept: Path | None, tally: Tally) -> Iterator[Piece]:
+def events(job: Job, sql: Sql, kept: Path | None, tally: Tally) -> Iterator[Piece]:
     """The events of a segment, made unless they are kept already."""
     if kept is None:
-        yield from parse(job.segment, job.setting, job.format, con, tally)
+        yield from parse(job.segment, job.setting, job.format, sql, tally)
         return
     folder = kept / job.key(_version())
     done = folder / "done.json"
@@ -243,7 +248,7 @@ def events(job: Job, con: duckdb.DuckDBPyConnection, kept: Path | None, tally: T
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        for number, one in enumerate(parse(job.segment, job.setting, job.format, con, tally)):
+        for number, one in enumerate(parse(job.segment, job.setting, job.format, sql, tally)):
             piece.save(one, folder / f"{number:05}.parquet")
             yield one
         beside = done.with_suffix(".part")

@@ -43,15 +43,17 @@ class Lines:
     blank: int = 0
     strange: int = 0
     first_strange: int = 0
+    buffer: int = 0
+    """The number of `data` among the buffers that texts are views into."""
 
 
 def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:
     """The lines of a run of whole lines that bear a stamp, `before` lines having come before; the rest is counted."""
     run = _clean(run)
-    data = np.frombuffer(run, np.uint8)
-    end = np.flatnonzero(data == 10)
+    data = np.zeros(len(run) + PAD, np.uint8)
+    data[: len(run)] = np.frombuffer(run, np.uint8)
+    end = np.flatnonzero(data[: len(run)] == 10)
     start = np.append(0, end[:-1] + 1)
-    data = np.append(data, np.zeros(PAD, np.uint8))
     total = len(start)
     number = before + 1 + np.arange(total)
     end -= (data[end - 1] == 13) * (end > start)

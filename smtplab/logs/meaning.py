@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,7 +170,7 @@ class Judge:
                 answer = (reply.reason, reply.rule or None, reply.smtp_code, reply.enhanced_code)
                 self._replies[one] = answer
             answers.append(self._replies[one])
-        reason, rule, code, enhanced = zip(*answers, strict=True) if answers else ((), (), (), ())
+        reason, rule, code, enhanced = ([a[n] for a in answers] for n in range(4))
         return [found.take(at) for found in (strings(reason), strings(rule), optional(code), strings(enhanced))]
 
     def _address(self, text: Mapping[str, pa.Array], said: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -359,9 +359,13 @@ def _notes(said: pa.Array, more: Sequence[tuple[Flags, str]]) -> pa.Array:
     """Remarks with others added where marked, "; " between them; null where there is none."""
     for marked, text in more:
         if marked.any():
-            added = _changed(said, lambda old, new=text: f"{old}; {new}" if old else new).fill_null(scalar(text))
+            added = _changed(said, partial(_added, text)).fill_null(scalar(text))
             said = pc.if_else(flags(marked), added, said)
     return _empty_is_null(said)
+
+
+def _added(new: str, old: str) -> str:
+    return f"{old}; {new}" if old else new
 
 
 def _matches(text: Mapping[str, pa.Array], key: str, wanted: str) -> Flags:

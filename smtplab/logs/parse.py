@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from smtplab.logs import daemons, heads, postfix, sorting
-from smtplab.logs.columns import TYPES, Bytes, Columns, moved
+from smtplab.logs.columns import TYPES, Bytes, Columns
 from smtplab.logs.event import Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.piece import Piece, by_kind, piece
+from smtplab.logs.postfix import Sql
 from smtplab.logs.segments import CHUNK, MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
 from smtplab.logs.values import shape
 
@@ -72,14 +72,12 @@ class Tally:
         self.first_ignored = self.first_ignored or (first if count else 0)
 
 
-def parse(
-    segment: Segment, setting: Setting, format: FileFormat | None, con: duckdb.DuckDBPyConnection, tally: Tally
-) -> Iterator[Piece]:
+def parse(segment: Segment, setting: Setting, format: FileFormat | None, sql: Sql, tally: Tally) -> Iterator[Piece]:
     """The events of a segment in order, a piece a run of lines; None is a syslog file. Counts in `tally`.
 
     Never raises for what the segment holds.
     """
-    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, con, tally)
+    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally)
 
 
 class Told:
@@ -157,9 +155,9 @@ def _of(told: Told, size: int) -> Piece:
     return piece(told.take(buffers), buffers, size)
 
 
-def _syslog(segment: Segment, setting: Setting, con: duckdb.DuckDBPyConnection, tally: Tally) -> Iterator[Piece]:
+def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally) -> Iterator[Piece]:
     tally.format = "syslog"
-    made = _Made(con, tally)
+    made = _Made(sql, tally)
     stamps = Stamps(setting.zone, setting.as_of)
     try:
         for run in chunks(segment):
@@ -174,8 +172,8 @@ def _syslog(segment: Segment, setting: Setting, con: duckdb.DuckDBPyConnection, 
 class _Made:
     """What was made of the runs of lines that become a piece."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, tally: Tally) -> None:
-        self.con, self.tally, self.told = con, tally, Told()
+    def __init__(self, sql: Sql, tally: Tally) -> None:
+        self.sql, self.tally, self.told = sql, tally, Told()
         self._empty()
 
     def _empty(self) -> None:
@@ -187,11 +185,12 @@ class _Made:
     def put(self, lines: heads.Lines, size: int) -> None:
         """Take up a run of lines, `size` bytes of text."""
         tally = self.tally
+        lines.buffer = len(self.buffers)
         parts = heads.heads(lines)
         kinds, rest = sorting.sort(lines, parts)
         made, left = postfix.events(lines, parts, kinds)
         for kind, columns in made:
-            self.found.setdefault(kind, []).append(moved(columns, len(self.buffers)))
+            self.found.setdefault(kind, []).append(columns)
         for kind, at in left.items():
             if len(at) and sorting.KINDS[kind][2]:
                 self.left.setdefault(kind, []).append(sorting.batch(lines, parts, at, kind))
@@ -205,7 +204,7 @@ class _Made:
     def take(self) -> Piece:
         """The piece, after which another begins."""
         parts = self.found
-        more = postfix.others(self.con, self.left, self.buffers, self.tally.strange)
+        more = postfix.others(self.sql, self.left, self.buffers, self.tally.strange)
         for found in (more, self.told.take(self.buffers)):
             for kind, columns in found.items():
                 parts.setdefault(kind, []).extend(columns)

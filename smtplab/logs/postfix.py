@@ -66,6 +66,10 @@ class Chosen:
         start, end = getattr(self.heads, name)
         return start[self.at], end[self.at]
 
+    def texts(self, span: Span) -> Column:
+        """What stands there."""
+        return texts(self.data, span, self.lines.buffer)
+
     @property
     def service(self) -> Span:
         """The program's last name: smtpd of postfix/submission/smtpd."""
@@ -118,8 +122,8 @@ def _delivery(of: Chosen) -> Found:
         "pid": of.part("pid"),
         "recipient": recipient,
         "recipient_domain": (behind_last(data, recipient, "@", 48), recipient[1]),
-        "relay_host": _unless(to_nobody, data, (relay[0], bracket)),
-        "relay_ip": _unless(~at_host | (close <= bracket + 1), data, (np.minimum(bracket + 1, close), close)),
+        "relay_host": _unless(to_nobody, of, (relay[0], bracket)),
+        "relay_ip": _unless(~at_host | (close <= bracket + 1), of, (np.minimum(bracket + 1, close), close)),
         "relay_port": np.where(data[close + 1] == 58, whole(data, (port, relay[1])), NONE),
         "status": status,
         "enhanced_code": code,
@@ -151,8 +155,8 @@ def _client(of: Chosen) -> Found:
     return {
         "client_host": name,
         "client_ip": address,
-        "auth_method": _unless(~there, of.data, method),
-        "sasl_user": _unless(~there | (account == start), of.data, (start, account)),
+        "auth_method": _unless(~there, of, method),
+        "sasl_user": _unless(~there | (account == start), of, (start, account)),
     }
 
 
@@ -196,9 +200,9 @@ def _session(of: Chosen) -> Found:
     return {
         "service": of.service,
         "pid": of.part("pid"),
-        "client_host": _unless(name[1] == name[0], of.data, name),
+        "client_host": _unless(name[1] == name[0], of, name),
         "client_ip": address,
-        "commands": _unless(~counted, of.data, cut.rest()),
+        "commands": _unless(~counted, of, cut.rest()),
     }
 
 
@@ -221,10 +225,10 @@ def _tls(of: Chosen) -> Found:
     cut.fine &= (bracket < peer[1]) & (address[1] < peer[1])
     return {
         "pid": of.part("pid"),
-        "relay_host": _unless(~outbound, data, (peer[0], bracket)),
-        "relay_ip": _unless(~outbound, data, address),
-        "client_host": _unless(outbound, data, (peer[0], bracket)),
-        "client_ip": _unless(outbound, data, address),
+        "relay_host": _unless(~outbound, of, (peer[0], bracket)),
+        "relay_ip": _unless(~outbound, of, address),
+        "client_host": _unless(outbound, of, (peer[0], bracket)),
+        "client_ip": _unless(outbound, of, address),
         "tls_verified": verified,
         "tls_version": version,
         "tls_cipher": cipher,
@@ -272,15 +276,15 @@ def _rejection(of: Chosen) -> Found:
     return {
         "service": of.service,
         "pid": of.part("pid"),
-        "queue_id": _unless(nobody, data, queue_id),
+        "queue_id": _unless(nobody, of, queue_id),
         "stage": stage,
-        "client_host": _filled(data, name),
+        "client_host": _filled(of, name),
         "client_ip": address,
-        "helo": _filled(data, (np.minimum(helo[0] + 1, helo[1]), helo[1])),
-        "sender": _filled(data, sender),
-        "recipient": _filled(data, recipient),
+        "helo": _filled(of, (np.minimum(helo[0] + 1, helo[1]), helo[1])),
+        "sender": _filled(of, sender),
+        "recipient": _filled(of, recipient),
         "smtp_code": number,
-        "enhanced_code": _unless(~there, data, enhanced),
+        "enhanced_code": _unless(~there, of, enhanced),
         "response": response,
     }
 
@@ -321,7 +325,7 @@ def _sign_in(of: Chosen) -> Found:
         "client_host": name,
         "client_ip": address,
         "auth_method": method,
-        "auth_user": _unless(~named, of.data, account),
+        "auth_user": _unless(~named, of, account),
         "auth_ok": np.zeros(len(of.at), np.int8),
     }
 
@@ -338,18 +342,18 @@ def _ending(of: Chosen) -> Found:
     return {
         "service": of.service,
         "pid": of.part("pid"),
-        "client_host": _filled(data, (name, bracket)),
+        "client_host": _filled(of, (name, bracket)),
         "client_ip": address,
         "ended": (begin, said),
     }
 
 
-def _filled(data: Bytes, span: Span) -> Column:
-    return _unless(span[0] == span[1], data, span)
+def _filled(of: Chosen, span: Span) -> Column:
+    return _unless(span[0] == span[1], of, span)
 
 
-def _unless(not_there: Any, data: Bytes, span: Span) -> Column:
-    made = texts(data, span)
+def _unless(not_there: Any, of: Chosen, span: Span) -> Column:
+    made = of.texts(span)
     made[not_there] = absent("host", 1)
     return made
 
@@ -374,7 +378,7 @@ _COMMON: Mapping[str, Callable[[Chosen], Found]] = MappingProxyType(
 def events(
     lines: Lines, heads: Heads, kinds: Mapping[str, Places]
 ) -> tuple[list[tuple[str, Columns]], dict[str, Places]]:
-    """Events with their kinds, of the lines that are written as most are; the texts of lines.data are their first buffer.
+    """Events with their kinds, of the lines that are written as most are; their texts are views into lines.data.
 
     And the lines that are left, by kind of line.
     """
@@ -394,7 +398,7 @@ def events(
         columns: Columns = {"seq": lines.number[chosen], "time": lines.time[chosen]}
         for name, value in found.items():
             if isinstance(value, tuple):
-                columns[name] = texts(lines.data, (value[0][fine], value[1][fine]))
+                columns[name] = of.texts((value[0][fine], value[1][fine]))
             else:
                 columns[name] = value.take(fine, axis=0)
         made.append((kind, columns))
@@ -412,8 +416,8 @@ def _signed(lines: Lines, heads: Heads, at: Places, clients: Columns) -> list[tu
     of = Chosen(lines, heads, at[signed])
     made = {
         **take({n: clients[n] for n in ("seq", "time", "host", "client_host", "client_ip")}, signed),
-        "service": texts(lines.data, of.service),
-        "pid": texts(lines.data, of.part("pid")),
+        "service": of.texts(of.service),
+        "pid": of.texts(of.part("pid")),
         "auth_method": method.take(signed, axis=0),
         "auth_user": clients["sasl_user"].take(signed, axis=0),
         "auth_ok": np.ones(len(signed), np.int8),
@@ -421,14 +425,21 @@ def _signed(lines: Lines, heads: Heads, at: Places, clients: Columns) -> list[tu
     return [("sign_in", made)]
 
 
+Sql = Callable[[], duckdb.DuckDBPyConnection]
+"""Gives a connection when it is needed: most lines need none."""
+
+
 def others(
-    con: duckdb.DuckDBPyConnection,
+    sql: Sql,
     left: Mapping[str, Sequence[pa.RecordBatch]],
     buffers: list[Bytes],
     strange: Callable[[str, int, int], None],
 ) -> dict[str, list[Columns]]:
     """Events of the lines that are left, by kind, their texts in new buffers; those of no known shape are counted."""
     made: dict[str, list[Columns]] = {}
+    if not left:
+        return made
+    con = sql()
     unread, told = [], [np.zeros(0, np.int64)]
     for lines, batches in left.items():
         table = pa.Table.from_batches(batches)

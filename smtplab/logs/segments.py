@@ -113,7 +113,7 @@ def _runs(file: IO[bytes], left: int | None, longest: int, most: int) -> Iterato
             raw, dropping = raw[found:] if found >= 0 else b"", found < 0
         end = raw.rfind(b"\n") + 1
         if end:
-            yield kept + raw[:end] if kept else raw[:end]
+            yield b"".join((kept, memoryview(raw)[:end]))
             kept = raw[end:]
         else:
             kept += raw
