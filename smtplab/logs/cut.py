@@ -51,7 +51,7 @@ class Cut:
         return span
 
     def maybe(self, text: str, stop: str, behind: str) -> tuple[Flags, Span]:
-        """Whether `text` comes next, and then what stands before `stop`, with `behind` after it; else nothing is read."""
+        """Whether `text` comes next, and then what stands before `stop`, with `behind` after it."""
         there = self.looks(text)
         begin, close = self.at.copy(), self.at.copy()
         if there.any():

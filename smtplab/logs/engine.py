@@ -29,8 +29,8 @@ from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.meaning import SCHEMAS, Judge, Known
 from smtplab.logs.parse import Tally, parse
 from smtplab.logs.piece import Piece
-from smtplab.logs.postfix import Sql
 from smtplab.logs.segments import Segment
+from smtplab.logs.unusual import Sql
 from smtplab.logs.values import quoted
 from smtplab.logs.window import window
 

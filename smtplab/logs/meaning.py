@@ -210,7 +210,8 @@ class Judge:
                 fits &= _matches(text, key, wanted)
             chosen[fits] = number
         at = numbers(chosen)
-        made = {"name": [s.name for s in streams], "campaign": [s.campaign or None for s in streams]}
+        made: dict[str, list[str | None]] = {"name": [s.name for s in streams]}
+        made["campaign"] = [s.campaign or None for s in streams]
         made |= {name: [s.sets.get(name) for s in streams] for name in _SETS}
         return {name: strings([*held, None]).take(at) for name, held in made.items()}
 

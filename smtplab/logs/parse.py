@@ -12,13 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from smtplab.logs import daemons, heads, postfix, sorting
+from smtplab.logs import daemons, heads, postfix, sorting, unusual
 from smtplab.logs.columns import TYPES, Bytes, Columns
 from smtplab.logs.event import Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.piece import Piece, by_kind, piece
-from smtplab.logs.postfix import Sql
 from smtplab.logs.segments import CHUNK, MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
+from smtplab.logs.unusual import Sql
 from smtplab.logs.values import shape
 
 BATCH = 50_000
@@ -204,7 +204,7 @@ class _Made:
     def take(self) -> Piece:
         """The piece, after which another begins."""
         parts = self.found
-        more = postfix.others(self.sql, self.left, self.buffers, self.tally.strange)
+        more = unusual.others(self.sql, self.left, self.buffers, self.tally.strange)
         for found in (more, self.told.take(self.buffers)):
             for kind, columns in found.items():
                 parts.setdefault(kind, []).extend(columns)

@@ -1,53 +1,31 @@
-"""Lines of Postfix as events: the common ones all at once, the others by SQL (others.sql).
+"""Lines of Postfix as events: those that are written as most are, all at once; see unusual.py for the others.
 
 https://www.postfix.org/postconf.5.html, https://www.postfix.org/DSN_README.html, https://www.postfix.org/TLS_README.html
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib import resources
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import duckdb
 import numpy as np
-import pyarrow as pa
 
-from smtplab.logs.arrays import numbers
 from smtplab.logs.columns import (
     NONE,
-    Bytes,
     Column,
     Columns,
     Places,
     Span,
     absent,
-    columns_of,
     constant,
     known,
-    order,
-    rows,
     take,
     texts,
 )
 from smtplab.logs.cut import Cut, behind_last, find, fractions, whole
 from smtplab.logs.heads import Heads, Lines
 
-QUIET = (
-    r"^(?:lost connection|statistics:|starting|daemon started|terminating|using |reload|refreshing|"
-    r"sender (?:non-)?delivery|uid=|host .+ said|enabling|Greylist|skipped|warning:|table .+ has changed|connect to |"
-    r"setting up TLS|SSL_|improper|timeout after|too many errors|certificate|to=<.*status=(?:un)?deliverable|"
-    r"(?:resent-)?message-id=|filter: |replace: |prepend: |hold: |info: |enforced|stopping|"
-    r"(?:Anonymous|Untrusted|Trusted|Verified) TLS|PASS |WHITELISTED|ALLOWLISTED|BLACKLISTED|DENYLISTED|PREGREET|"
-    r"DNSBL|COMMAND |NON-SMTP|BARE NEWLINE|addr .+ listed by|cache |close database|disconnect|dict_|fatal:|error:|"
-    r"premature|master |process |removed|cleanup|requeued|Requeued|postqueue|scheduled|watchdog|query|proxy|"
-    r"conversation with|client=|Host offered|discard:|milter-(?:hold|discard|accept)|postsuper|Placed|Released|Deleted|"
-    r"mapping DSN|reject_warning|warn:|redirect:|dovecot|trouble|SASL)"
-)
-"""Lines that are understood and tell nothing of the tables."""
 _STATUS = MappingProxyType(
     {"sent": "sent", "deferred": "deferred", "bounced": "bounced", "expired": "expired", "SOFTBOUNCE": "deferred"}
 )
@@ -423,59 +401,3 @@ def _signed(lines: Lines, heads: Heads, at: Places, clients: Columns) -> list[tu
         "auth_ok": np.ones(len(signed), np.int8),
     }
     return [("sign_in", made)]
-
-
-Sql = Callable[[], duckdb.DuckDBPyConnection]
-"""Gives a connection when it is needed: most lines need none."""
-
-
-def others(
-    sql: Sql,
-    left: Mapping[str, Sequence[pa.RecordBatch]],
-    buffers: list[Bytes],
-    strange: Callable[[str, int, int], None],
-) -> dict[str, list[Columns]]:
-    """Events of the lines that are left, by kind, their texts in new buffers; those of no known shape are counted."""
-    made: dict[str, list[Columns]] = {}
-    if not left:
-        return made
-    con = sql()
-    unread, told = [], [np.zeros(0, np.int64)]
-    for lines, batches in left.items():
-        table = pa.Table.from_batches(batches)
-        con.register(lines, table)
-        for kind, statement in _statements().get(lines, ()):
-            found = columns_of(con.sql(statement).to_arrow_table(), buffers)
-            if rows(found):
-                made.setdefault(kind, []).append(order(found))
-                told.append(found["seq"])
-        if lines in _MUST_TELL:
-            unread.append(table.select([n for n in ("seq", "program", "text") if n in table.column_names]))
-    if unread:
-        con.register("left_over", pa.concat_tables(unread, promote_options="default"))
-        con.register("told", pa.table({"seq": numbers(np.concatenate(told))}))
-        for number, count, shape in con.execute(_sql("unread"), {"quiet": QUIET}).fetchall():
-            strange(shape, number, count)
-    return made
-
-
-_MUST_TELL = ("delivery", "message", "rejection", "ending", "other")
-
-
-@cache
-def _statements() -> Mapping[str, Sequence[tuple[str, str]]]:
-    """By kind of lines: the kinds of events that are made of them, and how."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for part in _sql("others").split("\n\n-- ")[1:]:
-        head, _, statement = part.partition("\n")
-        kind, lines = _HEAD.findall(head)[0]
-        found.setdefault(lines, []).append((kind, statement))
-    return found
-
-
-_HEAD = re.compile(r"([a-z_]+) of ([a-z_]+):")
-
-
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")
