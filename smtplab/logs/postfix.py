@@ -337,7 +337,7 @@ def _unless(not_there: Any, of: Chosen, span: Span) -> Column:
 
 
 _NAMED = ("delivery", "client", "message_id", "message", "removed")
-_COMMON: Mapping[str, Callable[[Chosen], Found]] = MappingProxyType(
+COMMON: Mapping[str, Callable[[Chosen], Found]] = MappingProxyType(
     {
         "delivery": _delivery,
         "client": _client,
@@ -362,7 +362,7 @@ def events(
     """
     made: list[tuple[str, Columns]] = []
     left = dict(kinds)
-    for kind, read in _COMMON.items():
+    for kind, read in COMMON.items():
         if not len(kinds[kind]):
             continue
         of = Chosen(lines, heads, kinds[kind])
