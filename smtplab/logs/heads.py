@@ -43,8 +43,6 @@ class Lines:
     blank: int = 0
     strange: int = 0
     first_strange: int = 0
-    buffer: int = 0
-    """The number of `data` among the buffers that texts are views into."""
 
 
 def stamped(before: int, run: bytes, stamps: Stamps) -> Lines:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from smtplab.logs import daemons, heads, postfix, sorting, unusual
@@ -178,23 +180,17 @@ class _Made:
 
     def _empty(self) -> None:
         self.size = 0
-        self.found: dict[str, list[Columns]] = {}
-        self.left: dict[str, list[pa.RecordBatch]] = {}
-        self.buffers: list[Bytes] = []
+        self.chosen: dict[str, list[sorting.Chosen]] = {}
+        self.runs: list[Bytes] = []
 
     def put(self, lines: heads.Lines, size: int) -> None:
         """Take up a run of lines, `size` bytes of text."""
         tally = self.tally
-        lines.buffer = len(self.buffers)
         parts = heads.heads(lines)
         kinds, rest = sorting.sort(lines, parts)
-        made, left = postfix.events(lines, parts, kinds)
-        for kind, columns in made:
-            self.found.setdefault(kind, []).append(columns)
-        for kind, at in left.items():
-            if len(at) and sorting.KINDS[kind][2]:
-                self.left.setdefault(kind, []).append(sorting.batch(lines, parts, at, kind))
-        self.buffers.append(lines.data)
+        for kind, chosen in kinds.items():
+            self.chosen.setdefault(kind, []).append(chosen)
+        self.runs.append(lines.data)
         self.size += size
         tally.lines += lines.total
         tally.ignore(lines.strange, lines.first_strange)
@@ -203,14 +199,25 @@ class _Made:
 
     def take(self) -> Piece:
         """The piece, after which another begins."""
-        parts = self.found
-        more = unusual.others(self.sql, self.left, self.buffers, self.tally.strange)
-        for found in (more, self.told.take(self.buffers)):
-            for kind, columns in found.items():
-                parts.setdefault(kind, []).extend(columns)
-        made = piece(parts, self.buffers, self.size)
+        found: dict[str, list[Columns]] = {}
+        left = {}
+        data = np.concatenate(self.runs) if self.runs else np.zeros(0, np.uint8)
+        begins = dict(zip(map(id, self.runs), accumulate(map(len, self.runs), initial=0), strict=False))
+        for kind, parts in self.chosen.items():
+            lines = sorting.joined(parts, data, [begins[id(p.data)] for p in parts])
+            made, rest = postfix.events(kind, lines)
+            for name, columns in made:
+                found.setdefault(name, []).append(columns)
+            if len(rest.number):
+                left[kind] = rest
+        buffers = [data]
+        more = unusual.others(self.sql, left, buffers, self.tally.strange)
+        for others in (more, self.told.take(buffers)):
+            for kind, events in others.items():
+                found.setdefault(kind, []).extend(events)
+        made_piece = piece(found, buffers, self.size)
         self._empty()
-        return made
+        return made_piece
 
 
 def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, told: Told) -> None:

@@ -15,16 +15,14 @@ from smtplab.logs.columns import (
     NONE,
     Column,
     Columns,
-    Places,
     Span,
     absent,
     constant,
     known,
     take,
-    texts,
 )
 from smtplab.logs.cut import Cut, behind_last, find, fractions, whole
-from smtplab.logs.heads import Heads, Lines
+from smtplab.logs.sorting import Chosen
 
 _STATUS = MappingProxyType(
     {"sent": "sent", "deferred": "deferred", "bounced": "bounced", "expired": "expired", "SOFTBOUNCE": "deferred"}
@@ -32,35 +30,12 @@ _STATUS = MappingProxyType(
 """Others (deliverable, undeliverable) are probes of addresses: nothing was sent."""
 
 
-class Chosen:
-    """Lines of one kind: their places, and the parts that stand before their texts."""
-
-    def __init__(self, lines: Lines, heads: Heads, at: Places) -> None:
-        self.lines, self.heads, self.at, self.data = lines, heads, at, lines.data
-        self.cut = Cut(lines.data, heads.text[0][at], heads.text[1][at])
-
-    def part(self, name: str) -> Span:
-        """Where a part of the head stands."""
-        start, end = getattr(self.heads, name)
-        return start[self.at], end[self.at]
-
-    def texts(self, span: Span) -> Column:
-        """What stands there."""
-        return texts(self.data, span, self.lines.buffer)
-
-    @property
-    def service(self) -> Span:
-        """The program's last name: smtpd of postfix/submission/smtpd."""
-        program = self.part("program")
-        return behind_last(self.data, program, "/"), program[1]
-
-
 Found = dict[str, Span | Column]
 """By column: where its texts stand, or its values."""
 
 
-def _delivery(of: Chosen) -> Found:
-    cut, data = of.cut, of.data
+def _delivery(of: Chosen, cut: Cut) -> Found:
+    data = of.data
     cut.literal("to=<")
     recipient = cut.until(">")
     cut.literal(">, ")
@@ -84,7 +59,7 @@ def _delivery(of: Chosen) -> Found:
     word = cut.until(" ", 16)
     cut.literal(" (")
     start, end = cut.rest()
-    status = absent("status", len(of.at))
+    status = absent("status", len(of.number))
     for name, means in _STATUS.items():
         told = (word[1] - word[0] == len(name)) & Cut(data, *word).looks(name)
         status[told] = constant(means, 1)
@@ -96,8 +71,8 @@ def _delivery(of: Chosen) -> Found:
     port = np.minimum(close + 2, relay[1])
     times = {f"delay_{name}": fractions(data, span) for name, span in zip(_STAGES, delays, strict=True)}
     return {
-        "mta": constant("postfix", len(of.at)),
-        "pid": of.part("pid"),
+        "mta": constant("postfix", len(of.number)),
+        "pid": of.parts["pid"],
         "recipient": recipient,
         "recipient_domain": (behind_last(data, recipient, "@", 48), recipient[1]),
         "relay_host": _unless(to_nobody, of, (relay[0], bracket)),
@@ -116,8 +91,7 @@ def _delivery(of: Chosen) -> Found:
 _STAGES = ("before_queue", "in_queue", "connection", "transmission")
 
 
-def _client(of: Chosen) -> Found:
-    cut = of.cut
+def _client(of: Chosen, cut: Cut) -> Found:
     cut.literal("client=")
     name = cut.until("[", 48)
     cut.literal("[")
@@ -138,8 +112,8 @@ def _client(of: Chosen) -> Found:
     }
 
 
-def _message_id(of: Chosen) -> Found:
-    cut, data = of.cut, of.data
+def _message_id(of: Chosen, cut: Cut) -> Found:
+    data = of.data
     cut.literal("message-id=")
     start, end = cut.rest()
     start = start + ((start < end) & (data[start] == 60))
@@ -149,8 +123,7 @@ def _message_id(of: Chosen) -> Found:
     return {"message_id": (start, end)}
 
 
-def _message(of: Chosen) -> Found:
-    cut = of.cut
+def _message(of: Chosen, cut: Cut) -> Found:
     cut.literal("from=<")
     sender = cut.until(">")
     cut.literal(">, size=")
@@ -160,12 +133,11 @@ def _message(of: Chosen) -> Found:
     return {"sender": sender, "size": whole(of.data, size), "recipients": whole(of.data, recipients)}
 
 
-def _removed(of: Chosen) -> Found:
+def _removed(of: Chosen, cut: Cut) -> Found:
     return {}
 
 
-def _session(of: Chosen) -> Found:
-    cut = of.cut
+def _session(of: Chosen, cut: Cut) -> Found:
     cut.literal("disconnect from ")
     name = cut.until("[", 48)
     cut.literal("[")
@@ -177,15 +149,15 @@ def _session(of: Chosen) -> Found:
     cut.at = cut.at + counted
     return {
         "service": of.service,
-        "pid": of.part("pid"),
+        "pid": of.parts["pid"],
         "client_host": _unless(name[1] == name[0], of, name),
         "client_ip": address,
         "commands": _unless(~counted, of, cut.rest()),
     }
 
 
-def _tls(of: Chosen) -> Found:
-    cut, data = of.cut, of.data
+def _tls(of: Chosen, cut: Cut) -> Found:
+    data = of.data
     verified = cut.until(" ", 16)
     cut.literal(" TLS connection established ")
     outbound = cut.looks("to ")
@@ -202,7 +174,7 @@ def _tls(of: Chosen) -> Found:
     address = (begin, find(data, begin, peer[1], "]", 48))
     cut.fine &= (bracket < peer[1]) & (address[1] < peer[1])
     return {
-        "pid": of.part("pid"),
+        "pid": of.parts["pid"],
         "relay_host": _unless(~outbound, of, (peer[0], bracket)),
         "relay_ip": _unless(~outbound, of, address),
         "client_host": _unless(outbound, of, (peer[0], bracket)),
@@ -213,8 +185,8 @@ def _tls(of: Chosen) -> Found:
     }
 
 
-def _rejection(of: Chosen) -> Found:
-    cut, data = of.cut, of.data
+def _rejection(of: Chosen, cut: Cut) -> Found:
+    data = of.data
     for who in ("milter-", "proxy-"):
         cut.at = np.minimum(cut.at + len(who) * cut.looks(who), cut.end)
     cut.literal("reject: ")
@@ -249,11 +221,11 @@ def _rejection(of: Chosen) -> Found:
     cut.literal("helo=<")
     number = whole(data, code)
     cut.fine &= (number != NONE) & (data[helo[1]] == ord(">")) & (helo[0] < helo[1]) & (address[1] > address[0])
-    queue_id = of.part("queue_id")
+    queue_id = of.parts["queue_id"]
     nobody = (queue_id[1] == queue_id[0]) | Cut(data, *queue_id).looks("NOQUEUE")
     return {
         "service": of.service,
-        "pid": of.part("pid"),
+        "pid": of.parts["pid"],
         "queue_id": _unless(nobody, of, queue_id),
         "stage": stage,
         "client_host": _filled(of, name),
@@ -280,8 +252,7 @@ def _comma(cut: Cut) -> None:
     cut.at = cut.at + cut.looks(",")
 
 
-def _sign_in(of: Chosen) -> Found:
-    cut = of.cut
+def _sign_in(of: Chosen, cut: Cut) -> Found:
     cut.literal("warning: ")
     name = cut.until("[", 48)
     cut.literal("[")
@@ -299,17 +270,17 @@ def _sign_in(of: Chosen) -> Found:
     cut.fine &= (address[1] > address[0]) & (method[1] > method[0])
     return {
         "service": of.service,
-        "pid": of.part("pid"),
+        "pid": of.parts["pid"],
         "client_host": name,
         "client_ip": address,
         "auth_method": method,
         "auth_user": _unless(~named, of, account),
-        "auth_ok": np.zeros(len(of.at), np.int8),
+        "auth_ok": np.zeros(len(of.number), np.int8),
     }
 
 
-def _ending(of: Chosen) -> Found:
-    cut, data = of.cut, of.data
+def _ending(of: Chosen, cut: Cut) -> Found:
+    data = of.data
     begin = cut.at
     bracket = cut.until("[", 96)[1]
     name = behind_last(data, (begin, bracket), " ", 96)
@@ -319,7 +290,7 @@ def _ending(of: Chosen) -> Found:
     cut.fine &= (address[1] > address[0]) & Cut(data, said, cut.end).looks(" from ")
     return {
         "service": of.service,
-        "pid": of.part("pid"),
+        "pid": of.parts["pid"],
         "client_host": _filled(of, (name, bracket)),
         "client_ip": address,
         "ended": (begin, said),
@@ -337,7 +308,7 @@ def _unless(not_there: Any, of: Chosen, span: Span) -> Column:
 
 
 _NAMED = ("delivery", "client", "message_id", "message", "removed")
-COMMON: Mapping[str, Callable[[Chosen], Found]] = MappingProxyType(
+COMMON: Mapping[str, Callable[[Chosen, Cut], Found]] = MappingProxyType(
     {
         "delivery": _delivery,
         "client": _client,
@@ -353,49 +324,38 @@ COMMON: Mapping[str, Callable[[Chosen], Found]] = MappingProxyType(
 )
 
 
-def events(
-    lines: Lines, heads: Heads, kinds: Mapping[str, Places]
-) -> tuple[list[tuple[str, Columns]], dict[str, Places]]:
-    """Events with their kinds, of the lines that are written as most are; their texts are views into lines.data.
-
-    And the lines that are left, by kind of line.
-    """
-    made: list[tuple[str, Columns]] = []
-    left = dict(kinds)
-    for kind, read in COMMON.items():
-        if not len(kinds[kind]):
-            continue
-        of = Chosen(lines, heads, kinds[kind])
-        found = read(of)
-        if kind in _NAMED:
-            found["queue_id"] = of.part("queue_id")
-        found["host"] = of.part("host")
-        fine = np.flatnonzero(of.cut.fine)
-        left[kind] = of.at[~of.cut.fine]
-        chosen = of.at[fine]
-        columns: Columns = {"seq": lines.number[chosen], "time": lines.time[chosen]}
-        for name, value in found.items():
-            if isinstance(value, tuple):
-                columns[name] = of.texts((value[0][fine], value[1][fine]))
-            else:
-                columns[name] = value.take(fine, axis=0)
-        made.append((kind, columns))
-        if kind == "client":
-            made += _signed(lines, heads, chosen, columns)
-    return made, left
+def events(kind: str, of: Chosen) -> tuple[list[tuple[str, Columns]], Chosen]:
+    """Events with their kinds, of the lines of a kind that are written as most are; and the lines that are left."""
+    if kind not in COMMON:
+        return [], of
+    cut = Cut(of.data, *of.parts.get("text", of.parts["host"]))
+    found = COMMON[kind](of, cut)
+    for name in ("queue_id", "host") if kind in _NAMED else ("host",):
+        found[name] = of.parts[name]
+    fine = np.flatnonzero(cut.fine)
+    columns: Columns = {"seq": of.number[fine], "time": of.time[fine]}
+    for name, value in found.items():
+        if isinstance(value, tuple):
+            columns[name] = of.texts((value[0][fine], value[1][fine]))
+        else:
+            columns[name] = value.take(fine, axis=0)
+    made = [(kind, columns)]
+    if kind == "client":
+        made += _signed(of.of(fine), columns)
+    return made, of.of(np.flatnonzero(~cut.fine))
 
 
-def _signed(lines: Lines, heads: Heads, at: Places, clients: Columns) -> list[tuple[str, Columns]]:
+def _signed(of: Chosen, clients: Columns) -> list[tuple[str, Columns]]:
     """A client that signed in did so: what it brought says with which account."""
     method = clients.pop("auth_method")
     signed = np.flatnonzero(known(clients["sasl_user"]))
     if not len(signed):
         return []
-    of = Chosen(lines, heads, at[signed])
+    of = of.of(signed)
     made = {
         **take({n: clients[n] for n in ("seq", "time", "host", "client_host", "client_ip")}, signed),
         "service": of.texts(of.service),
-        "pid": of.texts(of.part("pid")),
+        "pid": of.texts(of.parts["pid"]),
         "auth_method": method.take(signed, axis=0),
         "auth_user": clients["sasl_user"].take(signed, axis=0),
         "auth_ok": np.ones(len(signed), np.int8),

@@ -25,7 +25,7 @@ MAX_LINE = 65_536
 """Bytes of a syslog line that are looked at; what stands beyond is passed over."""
 MAX_RECORD = 8 << 20
 """The same of a line of JSON: a webhook posts its events as one array on one line."""
-CHUNK = 4 << 20
+CHUNK = 2 << 20
 SEGMENT = 16 << 20
 LOOK = 65_536
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")

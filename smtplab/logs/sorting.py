@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from smtplab.logs.columns import Bytes, Flags, Hashes, Places, Span, texts, words
+from smtplab.logs.arrays import numbers
+from smtplab.logs.columns import Bytes, Column, Flags, Hashes, Places, Span, texts, words
+from smtplab.logs.cut import behind_last
 from smtplab.logs.heads import Heads, Lines
 
 POSTFIX = "postfix"
+_MOMENT = pa.timestamp("us", "UTC")
 _ENDINGS = ("lost con", "timeout ", "too many", "improper", "SSL_acce")
 _SCREENED = ("HANGUP a", "PREGREET", "COMMAND ", "NON-SMTP", "BARE NEW")
 KINDS: Mapping[str, tuple[bool | None, tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
@@ -35,43 +39,67 @@ KINDS: Mapping[str, tuple[bool | None, tuple[str, ...], tuple[str, ...]]] = Mapp
 """By kind of Postfix line: whether a queue id stands before it (None: either), how it begins, the parts needed."""
 
 
-def sort(lines: Lines, heads: Heads) -> tuple[dict[str, Places], Places]:
-    """Which lines of Postfix are of which kind, and which lines are of other programs."""
+@dataclass
+class Chosen:
+    """Lines of one kind: numbers, times, and where the parts that the kind needs stand in `data`."""
+
+    data: Bytes
+    number: Places
+    time: Places
+    parts: dict[str, Span]
+
+    def of(self, at: Places) -> Chosen:
+        """Some of them."""
+        parts = {name: (start[at], end[at]) for name, (start, end) in self.parts.items()}
+        return Chosen(self.data, self.number[at], self.time[at], parts)
+
+    def texts(self, span: Span) -> Column:
+        """What stands there; `data` is the first of the buffers."""
+        return texts(self.data, span)
+
+    @property
+    def service(self) -> Span:
+        """The program's last name: smtpd of postfix/submission/smtpd."""
+        program = self.parts["program"]
+        return behind_last(self.data, program, "/"), program[1]
+
+    def table(self) -> pa.Table:
+        """As columns: seq, time, host and the other parts."""
+        made: list[Any] = [numbers(self.number), numbers(self.time).cast(pa.timestamp("us")).cast(_MOMENT)]
+        for span in self.parts.values():
+            held = [None, pa.py_buffer(self.texts(span)), pa.py_buffer(self.data)]
+            made.append(pa.Array.from_buffers(pa.string_view(), len(self.number), held))
+        return pa.table(made, names=["seq", "time", *self.parts])
+
+
+def sort(lines: Lines, heads: Heads) -> tuple[dict[str, Chosen], Places]:
+    """Lines of Postfix by kind, and which lines are of other programs."""
     postfix = _begins(_first(lines.data, heads.program), POSTFIX)
     text = _first(lines.data, heads.text)
     named = heads.queue_id[1] > heads.queue_id[0]
     left = postfix.copy()
     made = {}
-    for kind, (with_id, begins, _) in KINDS.items():
+    for kind, (with_id, begins, parts) in KINDS.items():
         chosen = left if not begins else left & _any(text, begins)
         if begins and with_id is not None:
             chosen = chosen & (named == with_id)
         left = left & ~chosen
-        made[kind] = np.flatnonzero(chosen)
+        at = np.flatnonzero(chosen)
+        if len(at) and parts:
+            spans = {name: (start[at], end[at]) for name in ("host", *parts) for start, end in [getattr(heads, name)]}
+            made[kind] = Chosen(lines.data, lines.number[at], lines.time[at], spans)
     return made, np.flatnonzero(~postfix)
 
 
-def batch(lines: Lines, heads: Heads, at: Places, kind: str) -> pa.RecordBatch:
-    """The chosen lines of a kind as columns: seq, time, host and the parts that the kind needs."""
-    made: list[Any] = [_numbers(lines.number[at], pa.int64()), _numbers(lines.time[at], pa.timestamp("us", "UTC"))]
-    names = ("host", *KINDS[kind][2])
-    for part in names:
-        start, end = getattr(heads, part)
-        held = [None, pa.py_buffer(texts(lines.data, (start[at], end[at]))), pa.py_buffer(lines.data)]
-        made.append(pa.Array.from_buffers(pa.string_view(), len(at), held))
-    return pa.record_batch(made, names=["seq", "time", *names])
+def joined(parts: Sequence[Chosen], data: Bytes, offsets: Sequence[int]) -> Chosen:
+    """Lines of several runs, whose data stand behind one another in `data`, each from its offset on."""
 
+    def places(name: str, side: int) -> Places:
+        return np.concatenate([p.parts[name][side] + offset for p, offset in zip(parts, offsets, strict=True)])
 
-def schema(kind: str) -> pa.Schema:
-    """The columns of a kind."""
-    names = ("host", *KINDS[kind][2])
-    moment = pa.timestamp("us", "UTC")
-    return pa.schema([("seq", pa.int64()), ("time", moment), *((n, pa.string_view()) for n in names)])
-
-
-def _numbers(values: Places, type: pa.DataType) -> pa.Array:
-    # pa.array would load pandas, only to ask whether the values are of its kinds.
-    return pa.Array.from_buffers(type, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+    spans = {name: (places(name, 0), places(name, 1)) for name in parts[0].parts}
+    number, time = np.concatenate([p.number for p in parts]), np.concatenate([p.time for p in parts])
+    return Chosen(data, number, time, spans)
 
 
 def others(lines: Lines, heads: Heads, at: Places) -> Iterator[tuple[int, int, str, str, str, str]]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from smtplab.logs.arrays import numbers
 from smtplab.logs.columns import Bytes, Columns, columns_of, order, rows
+from smtplab.logs.sorting import Chosen
 
 QUIET = (
     r"^(?:lost connection|statistics:|starting|daemon started|terminating|using |reload|refreshing|"
@@ -35,7 +36,7 @@ Sql = Callable[[], duckdb.DuckDBPyConnection]
 
 def others(
     sql: Sql,
-    left: Mapping[str, Sequence[pa.RecordBatch]],
+    left: Mapping[str, Chosen],
     buffers: list[Bytes],
     strange: Callable[[str, int, int], None],
 ) -> dict[str, list[Columns]]:
@@ -45,8 +46,8 @@ def others(
         return made
     con = sql()
     unread, told = [], [np.zeros(0, np.int64)]
-    for lines, batches in left.items():
-        table = pa.Table.from_batches(batches)
+    for lines, of in left.items():
+        table = of.table()
         con.register(lines, table)
         for kind, statement in _statements().get(lines, ()):
             found = columns_of(con.sql(statement).to_arrow_table(), buffers)

@@ -143,18 +143,15 @@ def told(kind: str, columns: Columns, buffers: list[Bytes]) -> Iterator[tuple[tu
 @pytest.mark.parametrize("kind", [k for k in sorting.KINDS if k in postfix.COMMON and k != "removed"])
 def test_common_lines_tell_the_same_when_they_are_read_as_unusual_ones(corpora: Path, kind: str) -> None:
     found = heads.stamped(0, lines(corpora), Stamps("UTC", datetime(2026, 11, 24, tzinfo=UTC)))
-    parts = heads.heads(found)
-    kinds, _ = sorting.sort(found, parts)
-    made, left = postfix.events(found, parts, {k: kinds[k] if k == kind else kinds[k][:0] for k in kinds})
+    of = sorting.sort(found, heads.heads(found))[0][kind]
+    made, left = postfix.events(kind, of)
     common = {key: event for k, columns in made for key, event in told(k, columns, [found.data])}
     assert common
+    if kind not in ("delivery", "rejection"):
+        # The slower means read these lines too, where they are asked.
+        of = of.of(np.flatnonzero(~np.isin(of.number, left.number)))
     buffers: list[Bytes] = []
     with ExitStack() as stack:
-        at = kinds[kind]
-        if kind not in ("delivery", "rejection"):
-            # The slower means read these lines too, where they are asked.
-            at = np.setdiff1d(at, left[kind])
-        batches = {kind: [sorting.batch(found, parts, at, kind)]}
-        slow = unusual.others(reader(stack), batches, buffers, lambda *_: None)
+        slow = unusual.others(reader(stack), {kind: of}, buffers, lambda *_: None)
     other = {key: event for k, held in slow.items() for c in held for key, event in told(k, c, buffers)}
     assert {k: other[k] for k in common} == common
