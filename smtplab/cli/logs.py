@@ -15,7 +15,7 @@ from smtplab.cli.output import Json, Output, bar, one_line, show
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
-    from smtplab.logs.engine import Parts
+    from smtplab.logs.parts import Parts
 
 NAMED = (
     "syslog, exim, dovecot, rspamd, haraka, exchange, powermta, kumomta, ses, sparkpost, postmark, mailgun, sendgrid"

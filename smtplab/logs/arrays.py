@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Column = np.ndarray[Any, Any]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -54,6 +55,12 @@ def strings(values: Iterable[str | None]) -> pa.Array:
 def scalar(text: str | None) -> pa.Scalar:
     """One text; None is null."""
     return strings([text])[0]
+
+
+def without_empty(found: pa.Array) -> pa.Array:
+    """Texts with null for an empty one."""
+    empty = pc.equal(found, scalar(""))
+    return pc.if_else(empty, scalar(None), found) if marks(empty).any() else found
 
 
 def optional(values: Sequence[int | None]) -> pa.Array:

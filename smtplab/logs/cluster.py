@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from smtplab.logs import engine
 from smtplab.logs.columns import Hashes, column, filled, known, rows, take
-from smtplab.logs.engine import TABLES, Builder, Job, Parts, Progress
-from smtplab.logs.meaning import Known
+from smtplab.logs.engine import TABLES, Builder, Job, Progress
+from smtplab.logs.meaning import SCHEMAS, Known
 from smtplab.logs.parse import Tally, parse
+from smtplab.logs.parts import Parts
 from smtplab.logs.piece import Piece, arrow, from_arrow
 from smtplab.logs.window import settle
 
@@ -35,7 +36,7 @@ def build(
     jobs: Sequence[Job], known: Known, work: Path, client: Any, partitions: int = 0, progress: Progress | None = None
 ) -> Parts:
     """As engine.build, on the workers of a Dask client; `partitions` is two a worker where not given."""
-    parts = Parts(work / "parts")
+    parts = Parts(work / "parts", SCHEMAS)
     count = partitions or 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     mapped = [client.submit(events, job, count, pure=False) for job in jobs]
     bundles = [client.submit(itemgetter(0), m) for m in mapped]
@@ -47,11 +48,8 @@ def build(
         parts.tallies.setdefault(job.segment.name, Tally()).add(client.submit(itemgetter(1), one).result())
         if progress:
             progress("read", at + 1, len(jobs))
-    for table in TABLES:
-        (parts.folder / table).mkdir(parents=True, exist_ok=True)
-    for number, future in enumerate(made):
-        for table, data in future.result().items():
-            (parts.folder / table / f"{number:06}.parquet").write_bytes(data)
+    for future in made:
+        parts.add({table: pq.read_table(pa.BufferReader(data)) for table, data in future.result().items()})
         future.release()
     return parts
 
@@ -99,14 +97,13 @@ def _group(kind: str, held: Any) -> Hashes:
 def rows_of(pieces: Sequence[Sequence[Packed]], known: Known) -> dict[str, Packed]:
     """The rows of a partition, by table: the events of all segments in their order, joined as on one machine."""
     with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
-        parts = Parts(Path(folder))
+        parts = Parts(Path(folder), SCHEMAS)
         builder = Builder(parts, known)
         for at, segment in enumerate(pieces):
             for data in segment:
                 builder.add(from_arrow(pq.read_table(pa.BufferReader(data))), engine.base(at))
         builder.end()
-        made = {t: [pq.read_table(f) for f in sorted((parts.folder / t).glob("*.parquet"))] for t in TABLES}
-        return {t: _packed(pa.concat_tables(held)) for t, held in made.items()}
+        return {table: _packed(parts.whole(table)) for table in TABLES}
 
 
 def _packed(found: pa.Table) -> Packed:

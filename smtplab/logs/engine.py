@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,17 +22,15 @@ from threading import Event as Signal
 from typing import Any
 
 import duckdb
-import pyarrow.parquet as pq
 
-from smtplab.errors import SmtplabError
 from smtplab.logs import piece
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.meaning import SCHEMAS, Judge, Known
 from smtplab.logs.parse import Tally, parse
+from smtplab.logs.parts import Parts, full_disk
 from smtplab.logs.piece import Piece
 from smtplab.logs.segments import Segment
 from smtplab.logs.unusual import Sql
-from smtplab.logs.values import quoted
 from smtplab.logs.window import window
 
 TABLES = tuple(SCHEMAS)
@@ -47,13 +46,8 @@ MOST = 64
 _AHEAD = 2
 """Pieces of a segment that are made before they are asked for."""
 
-_REPEATED = [
-    "host", "mta", "sender", "recipient_domain", "provider", "relay_host", "relay_ip", "status", "enhanced_code",
-    "reason", "rule", "tls_version", "tls_cipher", "tls_verified", "source_ip", "stream", "campaign", "header_from",
-    "dkim_domain", "dkim_selector", "provenance", "client_host", "client_ip", "service", "commands", "auth_method",
-    "auth_user", "sasl_user", "ended", "outcome", "stage",
-]  # fmt: skip
-"""Columns of few different values."""
+_TURN = 200e-6
+"""Seconds after which another thread may run."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -72,18 +66,6 @@ class Job:
         return f"{self.segment.digest()}-{said.replace('/', '.')}-{options}"
 
 
-@dataclass
-class Parts:
-    """The rows made, as Parquet files a window, and what became of the lines of each file."""
-
-    folder: Path
-    tallies: dict[str, Tally] = field(default_factory=dict)
-
-    def files(self, table: str) -> str:
-        """The files of a table as a list of SQL, in the order of the logs."""
-        return f"[{', '.join(map(quoted, sorted((self.folder / table).glob('*.parquet'))))}]"
-
-
 @contextmanager
 def duck(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB that reads no settings of the user; a full disk is one line for a person."""
@@ -95,12 +77,7 @@ def duck(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
                 con.execute("set enable_progress_bar = false")
             yield con
     except duckdb.IOException as e:
-        raise _full_disk(e) from e
-
-
-def _full_disk(e: Exception) -> SmtplabError:
-    do = "Free space there, or name another folder in TMPDIR"
-    return SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do)
+        raise full_disk(e) from e
 
 
 @contextmanager
@@ -115,9 +92,7 @@ class Builder:
 
     def __init__(self, parts: Parts, known: Known) -> None:
         self.parts, self.judge = parts, Judge(known)
-        self.held, self.waiting, self.number = Piece(), list[tuple[Piece, int]](), 0
-        for table in TABLES:
-            (parts.folder / table).mkdir(parents=True, exist_ok=True)
+        self.held, self.waiting = Piece(), list[tuple[Piece, int]]()
 
     def add(self, one: Piece, first: int) -> None:
         """A piece; `first` is added to the numbers of its events."""
@@ -133,14 +108,7 @@ class Builder:
         """Many small files, such as a year's rotated logs, make one window together."""
         made, self.held = window(self.waiting, self.held, final)
         self.waiting = []
-        try:
-            for table, rows in self.judge.tables(made).items():
-                if len(rows) or final:
-                    file = self.parts.folder / table / f"{self.number:06}.parquet"
-                    pq.write_table(rows, file, compression="lz4", write_statistics=False, use_dictionary=_REPEATED)
-        except OSError as e:
-            raise _full_disk(e) from e
-        self.number += 1
+        self.parts.add(self.judge.tables(made))
 
 
 def build(
@@ -151,24 +119,39 @@ def build(
     Events are kept under `kept` where given: those that lie there already are not made again, and those that belong
     to none of these segments are thrown away.
     """
-    parts = Parts(work / "parts")
+    parts = Parts(work / "parts", SCHEMAS)
     builder = Builder(parts, known)
-    for at, (job, pieces, tally) in enumerate(_parsed(jobs, kept)):
-        for one in pieces:
-            builder.add(one, base(at))
-        parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
-        if progress:
-            progress("read", at + 1, len(jobs))
-    builder.end()
+    with _quick_turns():
+        for at, (job, pieces, tally) in enumerate(_parsed(jobs, kept)):
+            if not at:
+                # While the first lines are read.
+                builder.judge.get_ready()
+            for one in pieces:
+                builder.add(one, base(at))
+            parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
+            if progress:
+                progress("read", at + 1, len(jobs))
+        builder.end()
     if kept:
         _forget(kept, {j.key(_version()) for j in jobs})
     return parts
 
 
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let threads take turns more often: each has much to do outside of Python, and little between."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Make every table of the parts a view of `con`."""
     for table in TABLES:
-        source = f"read_parquet({parts.files(table)})"
+        source = parts.view(con, table)
         if table == "rejections":
             source = f"({_sql('refused').format(rejections=source)})"
         con.execute(f"create temp view {table} as select * from {source}")
@@ -255,7 +238,7 @@ def events(job: Job, sql: Sql, kept: Path | None, tally: Tally) -> Iterator[Piec
         beside.write_text(json.dumps(asdict(tally)), "utf-8")
         beside.replace(done)
     except OSError as e:
-        raise _full_disk(e) from e
+        raise full_disk(e) from e
 
 
 def _forget(folder: Path, used: set[str]) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smtplab import replies
-from smtplab.logs.arrays import flags, marks, numbers, optional, scalar, strings, valid, values
+from smtplab.logs.arrays import flags, marks, numbers, optional, scalar, strings, valid, values, without_empty
 from smtplab.logs.columns import NONE, Bytes, Columns, Flags, Places, array, column, rows
 from smtplab.logs.window import Rows
 from smtplab.providers import provider
@@ -95,6 +95,10 @@ class Judge:
     known: Known
     _providers: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _replies: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
+
+    def get_ready(self) -> None:
+        """Load the rules before the first reply is asked for."""
+        replies.classify("", None, None, None)
 
     def tables(self, made: Rows) -> dict[str, pa.Table]:
         """Every table of SCHEMAS."""
@@ -222,7 +226,7 @@ class Judge:
         code = array(column(held, "smtp_code"), _NUMBER, ())
         nobody = pa.nulls(len(response), _TEXT)
         reason = self._judged([_shape(response), code, enhanced, nobody])[0]
-        filled = {n: _empty_is_null(array(column(held, n), _TEXT, buffers)) for n in ("sender", "recipient")}
+        filled = {n: without_empty(array(column(held, n), _TEXT, buffers)) for n in ("sender", "recipient")}
         return _table("rejections", held, buffers, {**filled, "reason": reason})
 
     def _complaints(self, held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
@@ -283,7 +287,7 @@ def _none(name: str) -> pa.Table:
 def lower_domain(found: pa.Array) -> pa.Array:
     """Addresses with their domains in lower case; null for an empty one."""
     plain = pc.and_(pc.equal(found, pc.ascii_lower(found)), pc.string_is_ascii(found))
-    found = _empty_is_null(found)
+    found = without_empty(found)
     odd = ~marks(plain) & valid(found)
     if not odd.any():
         return found
@@ -293,11 +297,6 @@ def lower_domain(found: pa.Array) -> pa.Array:
         local, at_sign, domain = (address or "").rpartition("@")
         new.append(local + at_sign + domain.lower() if address else None)
     return pc.replace_with_mask(found, flags(odd), strings(new))
-
-
-def _empty_is_null(found: pa.Array) -> pa.Array:
-    empty = pc.equal(found, scalar(""))
-    return pc.if_else(empty, scalar(None), found) if marks(empty).any() else found
 
 
 def _shape(response: pa.Array) -> pa.Array:
@@ -362,7 +361,7 @@ def _notes(said: pa.Array, more: Sequence[tuple[Flags, str]]) -> pa.Array:
         if marked.any():
             added = _changed(said, partial(_added, text)).fill_null(scalar(text))
             said = pc.if_else(flags(marked), added, said)
-    return _empty_is_null(said)
+    return without_empty(said)
 
 
 def _added(new: str, old: str) -> str:

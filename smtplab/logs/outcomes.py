@@ -8,8 +8,9 @@ from importlib import resources
 import duckdb
 import pyarrow as pa
 
-from smtplab.logs.engine import Parts, views
+from smtplab.logs.engine import views
 from smtplab.logs.meaning import LOWER, Known
+from smtplab.logs.parts import Parts
 
 
 def outcomes(con: duckdb.DuckDBPyConnection, parts: Parts, known: Known) -> None:

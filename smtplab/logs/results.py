@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smtplab.logs import engine
-from smtplab.logs.engine import Parts
 from smtplab.logs.meaning import Known
 from smtplab.logs.parse import Tally
+from smtplab.logs.parts import Parts, write_in_order
 from smtplab.logs.values import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_AS_THEY_ARE = ("deliveries", "connections")
+"""Tables whose rows are kept as they are shown."""
 
 
 def understood(tally: Tally) -> int:
@@ -84,6 +88,11 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
         from smtplab.tables import conform
 
         conform(name, problems(parts)).to_parquet(output, index=False)
+        return
+    from smtplab.tables import schemas
+
+    if name in _AS_THEY_ARE and (made := parts.in_order(name, schemas()[name].sort)) is not None:
+        write_in_order(made, [c.name for c in schemas()[name].columns], output)
         return
     beside = output.with_name(f".{output.name}.{os.getpid()}")
     with engine.connection(parts.folder) as con:
