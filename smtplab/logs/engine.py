@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -165,17 +166,16 @@ def base(segment: int) -> int:
 class _Ahead:
     """The pieces of a job, made by another thread a few at a time."""
 
-    def __init__(self, job: Job, kept: Path | None, stop: Signal) -> None:
-        self.job, self.kept, self.stop = job, kept, stop
+    def __init__(self, job: Job, kept: Path | None, sql: Sql, pool: Executor, stop: Signal) -> None:
+        self.job, self.kept, self.sql, self.pool, self.stop = job, kept, sql, pool, stop
         self.tally = Tally()
         self.made: Queue[Piece | BaseException | None] = Queue(_AHEAD)
 
     def run(self) -> None:
         """Make them all."""
         try:
-            with ExitStack() as stack:
-                for one in events(self.job, reader(stack), self.kept, self.tally):
-                    self._put(one)
+            for one in events(self.job, self.sql, self.kept, self.tally, self.pool):
+                self._put(one)
             self._put(None)
         except BaseException as e:
             self._put(e)
@@ -197,29 +197,38 @@ class _Ahead:
 
 
 def reader(stack: ExitStack) -> Sql:
-    """What reads lines by SQL, connected when it is first needed and closed with the stack."""
-    return cache(lambda: stack.enter_context(duck({"threads": 1})))
+    """What reads lines by SQL: a connection a thread, made when it is first needed and closed with the stack."""
+    own = threading.local()
+
+    def connected() -> duckdb.DuckDBPyConnection:
+        if not hasattr(own, "con"):
+            own.con = stack.enter_context(duck({"threads": 1}))
+        con: duckdb.DuckDBPyConnection = own.con
+        return con
+
+    return connected
 
 
 def _parsed(jobs: Sequence[Job], kept: Path | None) -> Iterator[tuple[Job, Iterator[Piece], Tally]]:
     """Each job with its pieces, in order; a few are read ahead. The tally is whole when the pieces are taken."""
     left, waiting, stop = deque(jobs), deque[_Ahead](), Signal()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(WORKERS) as pool, ThreadPoolExecutor(WORKERS) as readers:
+        sql = reader(stack)
         try:
             while left or waiting:
                 while left and len(waiting) <= WORKERS:
-                    waiting.append(_Ahead(left.popleft(), kept, stop))
-                    pool.submit(waiting[-1].run)
+                    waiting.append(_Ahead(left.popleft(), kept, sql, pool, stop))
+                    readers.submit(waiting[-1].run)
                 one = waiting.popleft()
                 yield one.job, one.pieces(), one.tally
         finally:
             stop.set()
 
 
-def events(job: Job, sql: Sql, kept: Path | None, tally: Tally) -> Iterator[Piece]:
+def events(job: Job, sql: Sql, kept: Path | None, tally: Tally, pool: Executor | None = None) -> Iterator[Piece]:
     """The events of a segment, made unless they are kept already."""
     if kept is None:
-        yield from parse(job.segment, job.setting, job.format, sql, tally)
+        yield from parse(job.segment, job.setting, job.format, sql, tally, pool)
         return
     folder = kept / job.key(_version())
     done = folder / "done.json"
@@ -231,7 +240,7 @@ def events(job: Job, sql: Sql, kept: Path | None, tally: Tally) -> Iterator[Piec
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        for number, one in enumerate(parse(job.segment, job.setting, job.format, sql, tally)):
+        for number, one in enumerate(parse(job.segment, job.setting, job.format, sql, tally, pool)):
             piece.save(one, folder / f"{number:05}.parquet")
             yield one
         beside = done.with_suffix(".part")

@@ -5,9 +5,12 @@ A pure function of the lines and what is known of their file; what could not be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -74,12 +77,19 @@ class Tally:
         self.first_ignored = self.first_ignored or (first if count else 0)
 
 
-def parse(segment: Segment, setting: Setting, format: FileFormat | None, sql: Sql, tally: Tally) -> Iterator[Piece]:
+def parse(
+    segment: Segment,
+    setting: Setting,
+    format: FileFormat | None,
+    sql: Sql,
+    tally: Tally,
+    pool: Executor | None = None,
+) -> Iterator[Piece]:
     """The events of a segment in order, a piece a run of lines; None is a syslog file. Counts in `tally`.
 
     Never raises for what the segment holds.
     """
-    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally)
+    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally, pool)
 
 
 class Told:
@@ -157,28 +167,65 @@ def _of(told: Told, size: int) -> Piece:
     return piece(told.take(buffers), buffers, size)
 
 
-def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally) -> Iterator[Piece]:
+def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally, pool: Executor | None) -> Iterator[Piece]:
+    """Runs of lines are read one behind the other; a piece of them is a task of its own where there is a pool."""
     tally.format = "syslog"
-    made = _Made(sql, tally)
-    stamps = Stamps(setting.zone, setting.as_of)
+    waiting: deque[Callable[[], tuple[Piece, Tally]]] = deque()
     try:
-        for run in chunks(segment):
-            made.put(heads.stamped(tally.lines, run, stamps), len(run))
-            if made.size > SEGMENT + CHUNK or made.told.tables:
-                yield made.take()
+        for runs, before in _groups(segment):
+            if pool:
+                waiting.append(pool.submit(_made, runs, before, setting, sql).result)
+            else:
+                waiting.append(partial(_made, runs, before, setting, sql))
+            if len(waiting) > _TASKS or not pool:
+                yield _counted(waiting.popleft(), tally)
     except (OSError, EOFError) as e:
         tally.damage = str(e)
-    yield made.take()
+    while waiting:
+        yield _counted(waiting.popleft(), tally)
+
+
+_TASKS = 2
+"""Pieces of one segment that are made at a time."""
+
+
+def _counted(task: Callable[[], tuple[Piece, Tally]], tally: Tally) -> Piece:
+    made, own = task()
+    tally.add(own)
+    return made
+
+
+def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
+    """Runs that become a piece, and how many lines come before them."""
+    runs: list[bytes] = []
+    size = before = lines = 0
+    try:
+        for run in chunks(segment):
+            runs.append(run)
+            size += len(run)
+            lines += run.count(b"\n")
+            if size > SEGMENT + CHUNK:
+                yield runs, before
+                runs, size, before = [], 0, lines
+    finally:
+        # Also what stood before the damage.
+        if runs:
+            yield runs, before
+
+
+def _made(runs: list[bytes], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:
+    made = _Made(sql, before)
+    stamps = Stamps(setting.zone, setting.as_of)
+    for run in runs:
+        made.put(heads.stamped(before + made.tally.lines, run, stamps), len(run))
+    return made.take(), made.tally
 
 
 class _Made:
-    """What was made of the runs of lines that become a piece."""
+    """What was made of the runs of lines that become a piece; `before` lines stand before them."""
 
-    def __init__(self, sql: Sql, tally: Tally) -> None:
-        self.sql, self.tally, self.told = sql, tally, Told()
-        self._empty()
-
-    def _empty(self) -> None:
+    def __init__(self, sql: Sql, before: int) -> None:
+        self.sql, self.before, self.tally, self.told = sql, before, Tally(), Told()
         self.size = 0
         self.chosen: dict[str, list[sorting.Chosen]] = {}
         self.runs: list[Bytes] = []
@@ -193,12 +240,15 @@ class _Made:
         self.runs.append(lines.data)
         self.size += size
         tally.lines += lines.total
-        tally.ignore(lines.strange, lines.first_strange)
+        tally.ignore(lines.strange, lines.first_strange - self.before)
         tally.ignored += lines.blank
-        _others(sorting.others(lines, parts, rest), tally, self.told)
+        self._others(sorting.others(lines, parts, rest))
+
+    def _strange(self, kind: str, line: int, count: int = 1) -> None:
+        self.tally.strange(kind, line - self.before, count)
 
     def take(self) -> Piece:
-        """The piece, after which another begins."""
+        """The piece."""
         found: dict[str, list[Columns]] = {}
         left = {}
         data = np.concatenate(self.runs) if self.runs else np.zeros(0, np.uint8)
@@ -211,24 +261,21 @@ class _Made:
             if len(rest.number):
                 left[kind] = rest
         buffers = [data]
-        more = unusual.others(self.sql, left, buffers, self.tally.strange)
+        more = unusual.others(self.sql, left, buffers, self._strange)
         for others in (more, self.told.take(buffers)):
             for kind, events in others.items():
                 found.setdefault(kind, []).extend(events)
-        made_piece = piece(found, buffers, self.size)
-        self._empty()
-        return made_piece
+        return piece(found, buffers, self.size)
 
-
-def _others(lines: Iterator[tuple[int, int, str, str, str, str]], tally: Tally, told: Told) -> None:
-    """Lines of other programs: those of a mail program are read one by one."""
-    for number, time, host, program, pid, text in lines:
-        daemon = daemons.recognise(program)
-        if daemon is None:
-            tally.ignore(1, number)
-            continue
-        found = daemon.events(Line(number, _EPOCH + timedelta(microseconds=time), host, program, pid, text))
-        if found is None:
-            tally.strange(f"{daemon.NAME}: {shape(text)}", number)
-        for event in found or ():
-            told.put(number, event)
+    def _others(self, lines: Iterator[tuple[int, int, str, str, str, str]]) -> None:
+        """Lines of other programs: those of a mail program are read one by one."""
+        for number, time, host, program, pid, text in lines:
+            daemon = daemons.recognise(program)
+            if daemon is None:
+                self.tally.ignore(1, number - self.before)
+                continue
+            found = daemon.events(Line(number, _EPOCH + timedelta(microseconds=time), host, program, pid, text))
+            if found is None:
+                self._strange(f"{daemon.NAME}: {shape(text)}", number)
+            for event in found or ():
+                self.told.put(number, event)
