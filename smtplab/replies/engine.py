@@ -41,7 +41,6 @@ class _Where(NamedTuple):
     """Texts of which one is in whatever the pattern matches; none, if that cannot be told."""
     bare: bool
     """These texts are the whole pattern."""
-    search: Callable[..., re.Match[str] | None]
 
 
 @cache
@@ -49,12 +48,12 @@ def _where(number: int) -> _Where:
     pattern = patterns()[number]
     plain = literals(pattern)
     bare = plain == tuple(pattern.split("|")) and not re.search(r"[^\w /@:<>=,;'-]", "".join(plain))
-    return _Where(plain, bare, compiled(number).search)
+    return _Where(plain, bare)
 
 
 def locate(number: int, text: str, start: int, end: int) -> tuple[int, int] | None:
     """Where a pattern matches between start and end; its plain texts tell where to look."""
-    needed, bare, search = _where(number)
+    needed, bare = _where(number)
     found = None
     if needed:
         nearest, length = end, 0
@@ -66,8 +65,8 @@ def locate(number: int, text: str, start: int, end: int) -> tuple[int, int] | No
         if bare:
             return nearest, nearest + length
         near = nearest - _REACH
-        found = search(text, near, end) if near > start else None
-    found = found or search(text, start, end)
+        found = compiled(number).search(text, near, end) if near > start else None
+    found = found or compiled(number).search(text, start, end)
     return found.span() if found else None
 
 

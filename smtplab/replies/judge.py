@@ -54,13 +54,15 @@ def classify(
     enhanced_code: str | None = None,
     provider: str | None = None,
     command: str | None = None,
+    place: bool = True,
 ) -> Reply:
     """Classify a reply; codes and command (rcpt, data...) that are not given are taken from the text.
 
     The receiver's own enhanced code, where it is in the text, beats the one given: that may be our own server's.
-    Never raises; what no rule knows is `undefined`.
+    Never raises; what no rule knows is `undefined`. Who does not read `matched` and `span` says so by `place`: most
+    replies are then judged without a pattern of their own being compiled.
     """
-    return _remembered(text[:LONGEST], smtp_code, enhanced_code, provider, command)
+    return _remembered(text[:LONGEST], smtp_code, enhanced_code, provider, command, frozenset(), place)
 
 
 def answer(
@@ -70,6 +72,7 @@ def answer(
     provider: str | None = None,
     command: str | None = None,
     without: frozenset[str] = frozenset(),
+    place: bool = True,
 ) -> Reply:
     """As `classify`, but not from memory, and without the rules of some ids: so it is measured what they are worth."""
     whole = unfold(_lower(text))
@@ -83,8 +86,8 @@ def answer(
     host = _host(low) if " said" in low else ""
     alone = start == 0 and end == len(low)
     candidates, first, made, told = ranking(found, smtp, code, provider or "", host, command or "", alone, without)
-    span = _place(first, low, code, start, end) if first and alone else None
-    if first and not span and not (alone and first.evidence not in TEXTS):
+    span = _place(first, low, code, start, end) if first and alone and place else None
+    if first and not span and not (alone and (first.evidence not in TEXTS or not place)):
         first, other, span = _best(candidates, low, code, start, end)
         made = verdict(told, first, other)
     if whole.cuts:
