@@ -13,11 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,18 +34,20 @@ STANDARD_INPUT = "-"
 NOT_MAIL = "not mail; expected mbox, maildir or a message (.eml)"
 MAX_PARTS = 500
 MAX_HEADER = 2_000
-_BLOCK = 1024 * 1024
+_BLOCK = 256 * 1024
 _SEPARATOR = re.compile(rb"\n\nFrom \S{0,320} ?[^\n]{0,80}\d{1,2}:\d\d[^\n]{0,40}\d{4}")
 _LONGEST_SEPARATOR = 1_000
-_QUOTED_FROM = re.compile(rb"^>(>*From )", re.M)
+_QUOTED_FROM = re.compile(rb"\n>(>*From )")
 _HEADER = re.compile(rb"(>?From |[!-9;-~]{1,80}[ \t]{0,4}:)")
 _PLAIN = re.compile(r"(?:[\w\s.=?!'+*/-]*|\"[^\"\\\\]*\"\s*)<([^\s<>()\",;:]+)>|([^\s<>()\",;:]+)(?:\s+\([^()]*\))?")
 """One address, with or without a name: what nearly all header fields hold; the rest is for the library."""
 _SIMPLE = re.compile(r"<?([\w+=./!#$%&*?^{|}~-]{1,64})@([A-Za-z0-9.-]{0,250}[A-Za-z0-9])>?", re.ASCII)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: f"{number:02}" for number, name in enumerate(_NAMES, 1)}
 _DATE = re.compile(
-    rf"(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) ([+-])([01]\d[0-5]\d)"
-    r"(?: \([^()]{0,40}\))?"
+    rf"(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d:\d\d:\d\d) ([+-][01]\d[0-5]\d)"
+    r"(?: \([^()]{0,40}\))?",
+    re.ASCII,
 )
 """A date as nearly all mail has it; the rest is for the library."""
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r\x1b"))
@@ -185,10 +188,10 @@ def _mbox(reader: Bounded, file: str, problem: Problem) -> Iterator[Raw]:
 def _message(data: bytes, file: str, line: int, number: int, problem: Problem) -> Iterator[Raw]:
     """One message of a mailbox, its separator and what writers put before "From " taken off; none where nothing is."""
     data = data.lstrip(b"\n").partition(b"\n")[2]
-    if not data.strip():
+    if not data or data.isspace():
         return
     if b">From " in data:
-        data = _QUOTED_FROM.sub(rb"\1", data)
+        data = _QUOTED_FROM.sub(rb"\n\1", b"\n" + data)[1:]
     yield _bounded(data, file, max(line, 1), number, problem)
 
 
@@ -278,18 +281,16 @@ class Fields(Protocol):
 
 def header(message: Fields, name: str) -> str | None:
     """A header field's first value: unfolded, decoded (RFC 2047), bounded; None where it is absent or empty."""
-    values = headers(message, name)
-    return values[0] if values else None
+    for value in message.get_all(name) or ():
+        if plain := decoded(value):
+            return plain
+    return None
 
 
-def headers(message: Fields, name: str) -> list[str]:
-    """All values of a header field that are not empty."""
-    found = []
-    for value in (message.get_all(name) or [])[:100]:
-        plain = decoded(value)
-        if plain:
-            found.append(plain)
-    return found
+def headers(message: Fields, name: str, most: int = 100) -> list[str]:
+    """The values of a header field that are not empty."""
+    values = message.get_all(name)
+    return list(islice(filter(None, map(decoded, values)), most)) if values else []
 
 
 def decoded(value: Any) -> str:
@@ -316,9 +317,14 @@ def _decode(piece: bytes, charset: str | None) -> str:
 
 def addresses(message: Fields, name: str) -> list[str]:
     """The addresses of a header field, domains in lower case; what is no address is left out."""
-    values = [str(v)[:MAX_HEADER] for v in (message.get_all(name) or [])[:20]]
-    if len(values) == 1 and (plain := _PLAIN.fullmatch(values[0].strip())):
+    values = message.get_all(name)
+    if not values:
+        return []
+    if len(values) == 1 and (plain := _PLAIN.fullmatch(str(values[0])[:MAX_HEADER].strip())):
         return [a] if (a := address(plain[1] or plain[2])) else []
+    values = [str(v)[:MAX_HEADER] for v in values[:20]]
+    if not any("@" in v for v in values):
+        return []
     try:
         pairs = getaddresses(values)
     except (ValueError, TypeError, IndexError, AttributeError, RecursionError):
@@ -357,11 +363,8 @@ def moment(value: str) -> datetime | None:
     """An RFC 5322 date in UTC, or None."""
     try:
         if plain := _DATE.fullmatch(value):
-            day, month, year, hour, minute, second, sign, zone = plain.groups()
-            clock = (int(hour), int(minute), int(second))
-            when = datetime(int(year), _MONTHS.index(month) + 1, int(day), *clock, tzinfo=UTC)
-            ahead = timedelta(hours=int(zone[:2]), minutes=int(zone[2:]))
-            when = when - ahead if sign == "+" else when + ahead
+            day, month, year, clock, zone = plain.groups()
+            when = datetime.fromisoformat(f"{year}-{_MONTHS[month]}-{day:0>2}T{clock}{zone}").astimezone(UTC)
             return when if 1990 <= when.year <= 2100 else None
         when = parsedate_to_datetime(value)
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -27,7 +27,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
 def greetings(message: mail.Fields) -> str | None:
     """ADDRESS/NAME of each host that handed the message over, by the topmost Received line of it; None without any."""
-    pairs = filter(None, map(greeting, mail.headers(message, "Received")[:MAX_LINES]))
+    pairs = filter(None, map(greeting, mail.headers(message, "Received", MAX_LINES)))
     return " ".join("/".join(pair) for pair in dict(reversed(list(pairs))).items()) or None
 
 
@@ -40,9 +40,15 @@ def sightings(joined: pd.Series, where: str, least: int = 1) -> list[Sighting]:
 
 def greeting(line: str) -> tuple[str, str] | None:
     """Address and greeting of the client in a Received line, as in `from HELO (PTR [ADDRESS]) by ...`, or None."""
-    head = line.partition(" by ")[0]
+    told = _client(line.partition(" by ")[0])
+    return None if told and _SIGNED_IN.search(line) else told
+
+
+@lru_cache(maxsize=5_000)
+def _client(head: str) -> tuple[str, str] | None:
+    """What stands before "by": the same in all that one server took from another."""
     found = _FROM.fullmatch(head)
-    if not found or _SIGNED_IN.search(line):
+    if not found:
         return None
     first, rest = found.groups()
     said = _SAID.search(rest)
