@@ -20,6 +20,7 @@ NO_COMPLAINT = {
     "dmarc": "a DMARC failure report (RFC 9991)",
 }
 """Feedback types that are no complaint, and what they are."""
+_TYPE = "message/feedback-report"
 _REPORT = "a feedback report (RFC 5965)"
 _JMRP = "a complaint from Microsoft's junk mail reporting programme"
 _UNSUBSCRIBED = "a request to unsubscribe that a mail program sent"
@@ -50,10 +51,9 @@ class Feedback:
 
 def read(letter: Letter) -> Feedback | None:
     """The feedback report that a message is; None where it is none."""
-    parts = letter.parts
-    part = next((p for p in parts if p.kind == "message/feedback-report"), None)
-    if part is None:
+    if _TYPE not in letter.kinds:
         return _jmrp(letter) or _unsubscribed(letter)
+    part = next(p for p in letter.parts if p.kind == _TYPE)
     fields = read_message(part.text.lstrip().encode("utf-8", "replace") + b"\n\n")
     named = [dsn.address(v) for n in ("Original-Rcpt-To", "Removal-Recipient") for v in mail.headers(fields, n)]
     ip = mail.header(fields, "Source-IP")
@@ -81,7 +81,9 @@ def _derived(letter: Letter) -> tuple[str, ...]:
 def _jmrp(letter: Letter) -> Feedback | None:
     """Microsoft sends the message itself, with the subject "complaint about message from" and no report part."""
     subject = letter.message.first("Subject").lower()
-    if not subject.startswith("complaint about message from") or not any(p.kind in EMBEDDED for p in letter.parts[1:]):
+    if not subject.startswith("complaint about message from"):
+        return None
+    if not any(p.kind in EMBEDDED for p in letter.parts[1:]):
         return None
     ip = subject.removeprefix("complaint about message from").strip().strip("[]")
     return Feedback(
@@ -98,8 +100,7 @@ def _jmrp(letter: Letter) -> Feedback | None:
 def _unsubscribed(letter: Letter) -> Feedback | None:
     """Apple Mail and its kind mail the address of List-Unsubscribe: no words but that it was they."""
     subject = letter.message.first("Subject").strip().lower()
-    submitted = letter.message.first("Auto-Submitted").lower()
-    if not (submitted.startswith("auto-") and "unsubscribe" in subject):
+    if "unsubscribe" not in subject or not letter.message.first("Auto-Submitted").lower().startswith("auto-"):
         return None
     if "sent this email to unsubscribe" not in letter.text[:400].lower():
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smtplab import mail
 from smtplab.bounces.message import Part
@@ -18,18 +18,19 @@ TYPES = ("message/delivery-status", "message/global-delivery-status")
 MAX_RECIPIENTS = 1_000
 _MOST_FIELDS = 20_000
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_REPLY = re.compile(r"(?:^|[\s:;])([245]\d\d)(?=[ -]|$)")
+# What may not stand before comes after the digit: so the digit is looked for first, which is fast.
+_REPLY = re.compile(r"([245](?<![^\s:;].)\d\d)(?=[ -]|$)", re.S)
+_FIRST = re.compile(r"[^\s;(]*")
 _FIELD = re.compile(r"([A-Za-z][\w-]{1,60})[ \t]*:[ \t]*(.*)")
 _ABOUT_RECIPIENT = {"final-recipient", "original-recipient", "action", "status", "x-actual-recipient"}
 _AGAIN = {"final-recipient", "original-recipient"}
-_QUEUE_ID = re.compile(r"x-.{1,40}-queue-id$")
-_SENDER = re.compile(r"x-.{1,40}-sender$")
+_OWN = re.compile(r"x-.{1,40}-(queue-id|sender)$")
+"""What a server of some make tells besides."""
 _TYPED = re.compile(r"\s*([A-Za-z][\w-]{0,24})\s*;\s*(.*)", re.S)
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(NamedTuple):
     """What a report says of one recipient; `kind` is bounce, delay or success."""
 
     kind: str
@@ -47,8 +48,7 @@ class Recipient:
         return int(found[1]) if found else None
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """A delivery-status part: fields about the message, and its recipients."""
 
     recipients: tuple[Recipient, ...]
@@ -76,13 +76,15 @@ def status(text: str) -> Status | None:
             about = {**block, **about}
     if not about and not recipients:
         return None
-    queue = next((v for k, v in about.items() if _QUEUE_ID.match(k)), None)
-    sender = next((v for k, v in about.items() if _SENDER.match(k)), None)
+    own: dict[str, str] = {}
+    for name in about:
+        if name.startswith("x-") and (found := _OWN.match(name)):
+            own.setdefault(found[1], about[name])
     return Status(
         tuple(_named(recipients))[:MAX_RECIPIENTS],
         typed(about.get("reporting-mta")),
-        queue,
-        mail.address(typed(sender)),
+        own.get("queue-id"),
+        mail.address(typed(own.get("sender"))),
         about.get("arrival-date"),
         "postfix" if any(k.startswith("x-postfix-") for k in about) else "rfc3464",
     )
@@ -99,8 +101,7 @@ def blocks(text: str) -> Iterator[dict[str, str]]:
     block: dict[str, str] = {}
     last = ""
     for line in text.split("\n", _MOST_FIELDS)[:_MOST_FIELDS]:
-        found = _FIELD.match(line)
-        if found:
+        if found := _FIELD.match(line) if line else None:
             last = found[1].lower()
             # Some writers put no empty line between recipients.
             if last in block and last in _AGAIN:
@@ -122,7 +123,7 @@ def _decoded(block: dict[str, str]) -> dict[str, str]:
 
 
 def _recipient(block: dict[str, str]) -> Recipient:
-    action = (re.split(r"[\s;(]", block.get("action", "").lower().lstrip(), maxsplit=1) or [""])[0] or None
+    action = _FIRST.findall(block.get("action", "").lower().lstrip())[0] or None
     found = _STATUS.search(block.get("status", ""))
     status = found[1] if found else None
     diagnostic = typed(block.get("diagnostic-code"))

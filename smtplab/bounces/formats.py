@@ -27,11 +27,11 @@ def _marks() -> tuple[Any, tuple[str, ...]]:
     return made, tuple(names)
 
 
-def agent(*texts: str | None) -> str | None:
+def agent(*texts: bytes | str) -> str | None:
     """The program whose mark stands in the first of the texts that has one; None where none has."""
     marks, names = _marks()
     for text in texts:
-        found = marks.Match((text or "")[:_MOST]) if text else None
+        found = marks.Match(text[:_MOST]) if text else None
         if found:
             return str(names[min(found)])
     return None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 from smtplab import mail
 from smtplab.archives import whole
@@ -22,13 +23,32 @@ MAX_TEXT = 128 * 1024
 HEADERS_ONLY = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 EMBEDDED = ("message/rfc822", "message/global", *HEADERS_ONLY)
 """Types of a message within a message (RFC 2046, 6532, 3462, 6533)."""
-_FIELD = re.compile(rb"^([!-9;-~]{1,100})[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
-_START = re.compile(rb"(?:(?:>?From |[!-9;-~]{1,100}[ \t]*:|[ \t])[^\n]*(?:\n|\Z))*")
+_FIELD = re.compile(r"^([!-9;-~]{1,100}+)[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)", re.M)
+_RAW_FIELD = re.compile(_FIELD.pattern.encode(), re.M)
+_START = re.compile(rb"(?:(?:[!-9;-~]{1,100}+[ \t]*+:|[ \t]|>?From ).*+(?:\n|\Z))*+")
 _PARAMETER = re.compile(r";\s*([\w-]{1,40})\s*=\s*(?:\"([^\"]{0,400})\"?|([^\s;]{1,400}))")
 _TYPE = re.compile(r"\s*([\w.+-]{1,60}/[\w.+-]{1,80})")
 _GUESS = re.compile(rb"^--([^\n]{4,100}?)[ \t]*\nContent-", re.M | re.I)
 _CHARSETS = {"shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "gb2312": "gb18030", "gbk": "gb18030"}
 """Labels whose writers mean the larger set."""
+_PLAIN = ("", "us-ascii", "ascii", "utf-8", "utf8", "iso-8859-1", "windows-1252")
+"""Labels under which ASCII is ASCII: what nearly all notices are."""
+_T = TypeVar("_T")
+
+
+class once(Generic[_T]):  # noqa: N801
+    """A property that is made when first asked for and kept; `functools.cached_property` takes a lock (Python 3.11)."""
+
+    def __init__(self, make: Callable[[Any], _T]) -> None:
+        self.make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: Any, kind: type | None = None) -> _T:
+        made = owner.__dict__[self.name] = self.make(owner)
+        return made
 
 
 class Part:
@@ -43,26 +63,31 @@ class Part:
         self.default = default
         self._firsts: dict[str, str] = {}
 
-    @cached_property
-    def fields(self) -> dict[str, list[bytes]]:
-        """Raw values by name in lower case."""
-        found: dict[str, list[bytes]] = {}
-        for name, value in _FIELD.findall(self.head):
-            found.setdefault(name.lower().decode("ascii"), []).append(value)
+    @once
+    def fields(self) -> dict[str, list[str]]:
+        """Values by name in lower case, as text, still folded and encoded."""
+        found: dict[str, list[str]] = {}
+        for name, value in _pairs(self.head):
+            key = name.lower()
+            if key in found:
+                found[key].append(value)
+            else:
+                found[key] = [value]
         return found
 
     def get_all(self, name: str) -> list[str] | None:
         """All values of a field as text, still folded and encoded; None without any. What module mail asks for."""
-        raw = self.fields.get(name.lower())
-        return [as_text(value) for value in raw] if raw else None
+        return self.fields.get(name.lower())
 
     def first(self, name: str) -> str:
         """A field's first value, unfolded and decoded, "" without it; kept."""
-        if name not in self._firsts:
-            self._firsts[name] = mail.header(self, name) or ""
-        return self._firsts[name]
+        found = self._firsts.get(name)
+        if found is None:
+            values = self.fields.get(name.lower(), ())
+            found = self._firsts[name] = next(filter(None, map(mail.decoded, values)), "") if values else ""
+        return found
 
-    @cached_property
+    @once
     def authors(self) -> list[str]:
         """The addresses of From."""
         return mail.addresses(self, "From")
@@ -71,22 +96,23 @@ class Part:
         """Whether there is such a field."""
         return name.lower() in self.fields
 
-    @cached_property
-    def _type(self) -> str:
-        raw = self.fields.get("content-type")
-        return as_text(raw[0][:2_000]).replace("\n", " ") if raw else ""
-
-    @cached_property
+    @once
     def kind(self) -> str:
         """The type in lower case; the default where it is missing or nonsense."""
-        found = _TYPE.match(self._type)
+        values = self.fields.get("content-type")
+        found = _TYPE.match(values[0]) if values else None
         return found[1].lower() if found else self.default
 
     def parameter(self, name: str) -> str:
         """A parameter of the type, "" without it."""
-        return next((q or p for n, q, p in _PARAMETER.findall(self._type) if n.lower() == name), "")
+        values = self.fields.get("content-type")
+        if values and ";" in values[0]:
+            for said, quoted, plain in _PARAMETER.findall(values[0][:2_000].replace("\n", " ")):
+                if said.lower() == name:
+                    return str(quoted or plain)
+        return ""
 
-    @cached_property
+    @once
     def parts(self) -> list[Part]:
         """The parts of a multipart, the message within a message; [] for a leaf."""
         if self.depth >= MAX_DEPTH:
@@ -99,18 +125,20 @@ class Part:
         default = "message/rfc822" if self.kind == "multipart/digest" else "text/plain"
         return [Part(piece, self.depth + 1, default) for piece in self._pieces]
 
-    @cached_property
+    @once
     def _pieces(self) -> list[bytes]:
         boundary = self.parameter("boundary").rstrip().encode("utf-8", "replace")
         mark = b"\n--" + boundary
         whole = b"\n" + self.body
-        if not boundary or mark not in whole:
+        pieces = whole.split(mark, MAX_PARTS) if boundary else [whole]
+        if len(pieces) == 1:
             guess = _GUESS.search(self.body[:MAX_HEAD])
             if not guess:
-                return [b"\n" + self.body] if self.body.strip() else []
+                return [whole] if self.body.strip() else []
             mark = b"\n--" + guess[1]
+            pieces = whole.split(mark, MAX_PARTS)
         made: list[bytes] = []
-        for piece in whole.split(mark, MAX_PARTS)[1:]:
+        for piece in pieces[1:]:
             line, _, rest = piece.partition(b"\n")
             if line.startswith(b"--"):
                 break
@@ -127,17 +155,17 @@ class Part:
         mark = b"--" + self.parameter("boundary").encode("utf-8", "replace")
         return self.body.partition(mark)[0] if len(mark) > 2 else b""
 
-    @cached_property
+    @once
     def content(self) -> bytes:
         """The bytes of a leaf with their transfer encoding undone and LF line ends."""
         return self._decoded(self.body)
 
     def _decoded(self, data: bytes) -> bytes:
-        raw = self.fields.get("content-transfer-encoding")
-        data = _transferred(data, raw[0].strip().lower()) if raw else data
+        if values := self.fields.get("content-transfer-encoding"):
+            data = _transferred(data, values[0].strip().lower())
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The text of a leaf, bounded, decoded as far as it can be."""
         return unencoded(self._decoded(self.body[: MAX_TEXT * 2])[:MAX_TEXT], self.parameter("charset"))
@@ -149,8 +177,8 @@ def read(data: bytes) -> Part:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n")
     for _ in range(STRAY_LINES):
-        if _START.match(data, 0, MAX_HEAD).end():  # type: ignore[union-attr]
-            break
+        if (message := Part(data)).head:
+            return message
         data = data.partition(b"\n")[2]
     return Part(data)
 
@@ -162,9 +190,16 @@ def outside(message: Part) -> list[Part]:
     while stack and len(found) < MAX_PARTS:
         part = stack.pop()
         found.append(part)
-        if part.kind not in EMBEDDED or part is message:
+        if part is message or part.kind.startswith("multipart/"):
             stack += reversed(part.parts)
     return found
+
+
+def _pairs(head: bytes) -> Iterable[tuple[str, str]]:
+    """Names and values of a header block."""
+    if head.isascii():
+        return _FIELD.findall(head.decode("ascii"))
+    return ((name.decode("ascii"), as_text(value)) for name, value in _RAW_FIELD.findall(head))
 
 
 def as_text(raw: bytes) -> str:
@@ -177,9 +212,11 @@ def as_text(raw: bytes) -> str:
 
 def unencoded(data: bytes, charset: str) -> str:
     """Bytes as text by their label; where label and bytes disagree, by what the bytes can be."""
-    if b"\x1b$" in data or b"\x1b(" in data:
-        charset = "iso-2022-jp"
     name = charset.strip().lower()
+    if b"\x1b" in data:
+        name = "iso-2022-jp" if b"\x1b$" in data or b"\x1b(" in data else name
+    elif name in _PLAIN and data.isascii():
+        return data.decode("ascii")
     for label in (_CHARSETS.get(name, name), "utf-8"):
         try:
             return whole(data.decode(label or "ascii"))
@@ -192,10 +229,10 @@ def unencoded(data: bytes, charset: str) -> str:
         return data.decode("utf-8", "replace")
 
 
-def _transferred(data: bytes, encoding: bytes) -> bytes:
-    if encoding.startswith(b"quoted"):
+def _transferred(data: bytes, encoding: str) -> bytes:
+    if encoding.startswith("quoted"):
         return binascii.a2b_qp(data)
-    if encoding.startswith(b"base64"):
+    if encoding.startswith("base64"):
         try:
             return binascii.a2b_base64(data)
         except (binascii.Error, ValueError):

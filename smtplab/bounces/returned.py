@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from smtplab import mail
 from smtplab.bounces.message import EMBEDDED, Part
@@ -18,8 +18,7 @@ _BRACKETED_HOST = re.compile(r"\bhost \S{1,255}?\[[0-9a-fA-F.:]{3,45}\]")
 _CAMPAIGN = ("X-Campaign", "X-Campaign-Id", "X-CampaignID", "X-Mailing-Id")
 
 
-@dataclass(frozen=True)
-class Returned:
+class Returned(NamedTuple):
     """Headers of the returned message; `signatures` are domain and selector of each DKIM-Signature.
 
     `greetings` are address and HELO of who handed it over, as `names.received.greetings` tells them.
@@ -63,16 +62,16 @@ def copied(copy: str) -> Returned | None:
 
 def of(message: Part) -> Returned:
     """The headers that matter of a returned message."""
-    identifier = (mail.header(message, "Message-ID") or "").strip().strip("<>").strip()
-    list_id = mail.header(message, "List-Id") or ""
+    identifier = message.first("Message-ID").strip("<>").strip()
+    list_id = message.first("List-Id")
     list_id = list_id.rpartition("<")[2].rstrip("> ").strip() if "<" in list_id else list_id
     return Returned(
         message_id=identifier or None,
         sent=mail.date(message),
-        sender=mail.address(mail.header(message, "Return-Path")),
-        author=next(iter(mail.addresses(message, "From")), None),
+        sender=mail.address(message.first("Return-Path")),
+        author=next(iter(message.authors), None),
         recipients=tuple(mail.addresses(message, "To")),
-        subject=mail.header(message, "Subject"),
+        subject=message.first("Subject") or None,
         campaign=_campaign(message) or list_id or None,
         list_id=list_id or None,
         signatures=tuple(mail.signatures(message)[:10]),
@@ -82,8 +81,10 @@ def of(message: Part) -> Returned:
 
 def _campaign(message: Part) -> str | None:
     """A campaign header, else the first field of Feedback-ID, where senders put it."""
-    named = next((v for n in _CAMPAIGN if (v := mail.header(message, n))), None)
-    return named or (mail.header(message, "Feedback-ID") or "").partition(":")[0].strip() or None
+    for name in _CAMPAIGN:
+        if named := message.first(name):
+            return named
+    return message.first("Feedback-ID").partition(":")[0].strip() or None
 
 
 def source_ip(report: Part, diagnostic: str | None, reporting_mta: str | None) -> str | None:
@@ -92,13 +93,16 @@ def source_ip(report: Part, diagnostic: str | None, reporting_mta: str | None) -
     The receiver often quotes it in its reply; else it is the reporting server's, known from the Received line
     of the report it sent us.
     """
-    quoted = _BRACKETED_HOST.sub("", diagnostic or "")
-    if found := next(iter(_addresses(_IP.findall(quoted))), None):
-        return found
+    if diagnostic and "[" in diagnostic:
+        quoted = _BRACKETED_HOST.sub("", diagnostic)
+        if found := next(iter(_addresses(_IP.findall(quoted))), None):
+            return found
     host = (reporting_mta or "").lower().rstrip(".")
-    for line in mail.headers(report, "Received")[:3]:
+    if not host or host not in "\n".join(report.get_all("Received") or ()).lower():
+        return None
+    for line in mail.headers(report, "Received", 3):
         head = line.partition(" by ")[0]
-        if host and host in head.lower():
+        if host in head.lower():
             return next(iter(_addresses(_IP.findall(head))), None)
     return None
 

@@ -79,7 +79,7 @@ def _submitted(message: Part) -> bool:
 
 def _greets(words: str) -> bool:
     """A greeting as a line of its own; programs that say hello go on in the line."""
-    found = vocabulary.pattern("greeting").search(words) if words else None
+    found = vocabulary.pattern("greeting").search(words) if vocabulary.has("greeting", words) else None
     return found is not None and not _PROGRAM.search(found[0])
 
 

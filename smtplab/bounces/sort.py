@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from smtplab import mail, providers, replies
 from smtplab.bounces import arf, autoreply, dsn, formats, forward, lifetime, recognisers, returned, signs
 from smtplab.bounces.dsn import Recipient, Status
 from smtplab.bounces.letter import REPLY, Letter
-from smtplab.bounces.message import Part, as_text, outside
+from smtplab.bounces.message import Part, outside
 from smtplab.bounces.message import read as read_message
 from smtplab.bounces.recognisers import notification
 from smtplab.bounces.returned import Returned
 
-MAX_WORDS = 2_000
 MAX_MARKS = 4_000
 SHORT = 40
 """Characters below which words that no rule knows say nothing by themselves."""
@@ -25,8 +23,7 @@ _SES = Status((), agent="amazon-ses")
 _RECEIPTS = ("message/disposition-notification", "message/global-disposition-notification")
 
 
-@dataclass(frozen=True)
-class Sorted:
+class Sorted(NamedTuple):
     """One message: what it is, why, its rows of the table bounces, and the headers of the returned message."""
 
     kind: str
@@ -38,8 +35,7 @@ class Sorted:
     returned: Returned | None
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(NamedTuple):
     kind: str
     why: str
     rows: list[dict[str, Any]]
@@ -69,7 +65,7 @@ def _forwarded(message: Part, report: bool) -> _Answer | None:
     for inner in forward.within(message, report):
         found = _judge(inner)
         if found and found.kind != "auto-reply" and not found.vague:
-            return replace(found, why=f"{found.why}, forwarded")
+            return found._replace(why=f"{found.why}, forwarded")
     return None
 
 
@@ -83,10 +79,10 @@ def _judge(message: Part) -> _Answer | None:
     letter = Letter(message, outside(message))
     if feedback := arf.read(letter):
         return _complaint(feedback, letter.back)
-    status = dsn.read(letter.parts)
+    status = None if letter.kinds.isdisjoint(dsn.TYPES) else dsn.read(letter.parts)
     if status and any(r.address for r in status.recipients):
         return _report(letter, status)
-    if any(p.kind in _RECEIPTS for p in letter.parts):
+    if not letter.kinds.isdisjoint(_RECEIPTS):
         return _receipt(letter)
     if event := notification.event_of(letter.text):
         return _notified(letter, event)
@@ -148,8 +144,8 @@ def _report(letter: Letter, status: Status) -> _Answer:
     rows = []
     for recipient in status.recipients:
         told = said.get(recipient.address)
-        words = recipient.diagnostic or (told.diagnostic if told else None) or _plain(letter.words)
-        rows.append(_judged(letter, replace(recipient, diagnostic=words or None), status, len(status.recipients) == 1))
+        words = recipient.diagnostic or (told.diagnostic if told else None) or letter.plain
+        rows.append(_judged(letter, recipient._replace(diagnostic=words or None), status, len(status.recipients) == 1))
     kind = min((r.kind for r in status.recipients), key=_WORST.index)
     return _Answer(kind, "a delivery status notification (RFC 3464)", rows, letter.back)
 
@@ -176,37 +172,33 @@ def _prose(letter: Letter, status: Status | None) -> _Answer | None:
         if not named and not signs.is_certain(letter.message):
             return None
         why += "; its recipient is taken from the returned message" if named else "; it names no recipient"
-        words = _plain(letter.words) or None
+        words = letter.plain or None
         found = [Recipient(kind, a, diagnostic=words) for a in named or [None]]  # type: ignore[list-item]
     if status and status.recipients:
         # The status part is there and lacks only the address.
         one = status.recipients[0]
-        found = [replace(r, kind=one.kind, action=one.action, status=one.status or r.status) for r in found]
+        found = [r._replace(kind=one.kind, action=one.action, status=one.status or r.status) for r in found]
         why = "a delivery status notification (RFC 3464) that names no address"
     rows = [_judged(letter, r, status or Status((), agent="text"), len(found) == 1) for r in found]
     return _Answer(found[0].kind, why, rows, letter.back, vague)
-
-
-def _plain(words: str) -> str:
-    return " ".join(words[: MAX_WORDS * 2].split())[:MAX_WORDS]
 
 
 def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = False) -> dict[str, Any]:
     message, back = letter.message, letter.back
     domain = mail.domain_of(recipient.address) or ""
     known = (recipient.smtp_code, recipient.status, providers.provider(domain, recipient.remote_mta or ""))
-    command = replies.command(_plain(letter.words)) if alone else None
-    reply = replies.classify(recipient.diagnostic or "", *known, command)
+    command = replies.command(letter.plain) if alone else None
+    reply = replies.classify(recipient.diagnostic or "", *known, command, place=False)
     weak = reply.evidence in replies.WEAK
-    if alone and (weak or not REPLY.search(recipient.diagnostic or "")) and (words := _plain(letter.words)):
+    if alone and (weak or not REPLY.search(recipient.diagnostic or "")) and (words := letter.plain):
         # Without a server's reply the report may say less than the notice; of several recipients that tells nothing.
-        wider = replies.classify(words, *known)
+        wider = replies.classify(words, *known, place=False)
         if reply.reason == "undefined" and (wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT):
-            recipient = replace(recipient, diagnostic=words)
+            recipient = recipient._replace(diagnostic=words)
         if weak or wider.field == "text":
             reply = max(reply, wider, key=lambda r: r.confidence)
     if recipient.kind == "bounce" and reply.reason == lifetime.WAY:
-        words = f"{recipient.diagnostic} {_plain(letter.words) if alone else ''}"
+        words = f"{recipient.diagnostic} {letter.plain if alone else ''}"
         reply = lifetime.judged(reply, words, mail.moment(status.arrival or ""), mail.date(message))
     failed = recipient.kind in ("bounce", "delay")
     return _row(
@@ -231,9 +223,9 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
     )
 
 
-def _head(letter: Letter) -> str:
+def _head(letter: Letter) -> bytes | str:
     """The words of a report, as far as they tell how it came about: decoding all would cost more than the rest."""
-    return as_text(letter.message.body[:MAX_MARKS]) if letter.message.kind.startswith("multipart/") else letter.words
+    return letter.message.body[:MAX_MARKS] if letter.message.kind.startswith("multipart/") else letter.words
 
 
 def _agent(letter: Letter, status: Status) -> str:
@@ -242,7 +234,7 @@ def _agent(letter: Letter, status: Status) -> str:
     message = letter.message
     if known := formats.agent(_head(letter), f"{message.first('From')} {message.first('Subject')}"):
         return known
-    return "postfix" if "(Postfix)" in " ".join(message.get_all("Received") or ()) else status.agent
+    return "postfix" if any("(Postfix)" in r for r in message.get_all("Received") or ()) else status.agent
 
 
 def _row(kind: str, back: Returned | None, **known: Any) -> dict[str, Any]:

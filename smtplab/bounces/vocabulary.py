@@ -61,4 +61,4 @@ def found(text: str, *signs: str) -> set[str]:
 
 def has(sign: str, text: str) -> bool:
     """Whether a text has a word of a sign."""
-    return bool(found(text, sign))
+    return bool(text) and bool(_set((sign,)).Match(text))

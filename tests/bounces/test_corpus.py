@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def answers(corpora: Path) -> dict[str, bounces.Sorted]:
         name = one.file.removeprefix("eml/")
         # A few files hold two messages, whose labels are joined.
         before = found[name].rows if name in found else ()
-        found[name] = replace(one.answer, rows=before + one.answer.rows)
+        found[name] = one.answer._replace(rows=before + one.answer.rows)
     return found
 
 

@@ -6,8 +6,6 @@ mail program is all that is new, a row in data/bounce_formats.toml does.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from smtplab import mail
 from smtplab.bounces.dsn import MAX_RECIPIENTS, Recipient
 from smtplab.bounces.letter import MAX_WORDS, REPLY, Letter, Recogniser, address
@@ -45,13 +43,13 @@ def _completed(found: list[Recipient], named: list[str], kind: str, letter: Lett
     found = found + [Recipient(kind, a) for a in dict.fromkeys(named) if a not in have]
     if any(not r.diagnostic for r in found):
         said = {r.address: r.diagnostic for r in dialogue.RECOGNISER.read(letter, kind)}
-        found = [r if r.diagnostic else replace(r, diagnostic=said.get(r.address)) for r in found]
+        found = [r if r.diagnostic else r._replace(diagnostic=said.get(r.address)) for r in found]
     if len(found) == 1 and found[0].address and not REPLY.search(found[0].diagnostic or ""):
         # All that stands below the only recipient is about him.
         below = _below(letter, found[0].address)
-        found = [replace(found[0], diagnostic=below or found[0].diagnostic)]
+        found = [found[0]._replace(diagnostic=below or found[0].diagnostic)]
     words = " ".join(" ".join(letter.lines).split())[:MAX_WORDS] or None
-    return [r if r.diagnostic else replace(r, diagnostic=words) for r in found]
+    return [r if r.diagnostic else r._replace(diagnostic=words) for r in found]
 
 
 def _below(letter: Letter, named: str) -> str:

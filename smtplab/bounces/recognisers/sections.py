@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from bisect import bisect_right
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -49,13 +48,12 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
     """The addresses that stand below a heading, up to an empty line behind them or the next heading."""
     made: dict[str, Recipient] = {}
     lines = letter.lines
-    named = [at for at, line in enumerate(lines) if "@" in line or _EXPANDED.match(line)]
+    named = [at for at, line in enumerate(lines) if "@" in line or _expanded(line)]
     left = _HEADINGS
-    for at, line in enumerate(lines):
-        if not left or not named or at >= named[-1]:
+    for at in sorted({above for below in named for above in range(max(below - _AHEAD, 0), below)}):
+        if not left:
             break
-        if not _follows(named, at):
-            continue
+        line = lines[at]
         if not 4 <= len(line) <= 400 or "@" in line or not headings().Match(line) or REPLY.search(line):
             continue
         left -= 1
@@ -64,12 +62,6 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
         if len(made) >= _MOST:
             break
     return list(made.values())
-
-
-def _follows(named: list[int], at: int) -> bool:
-    """Whether an address stands near enough below a line."""
-    index = bisect_right(named, at)
-    return index < len(named) and named[index] - at <= _AHEAD
 
 
 def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
@@ -84,7 +76,7 @@ def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
             continue
         if found and _BAR.match(line):
             break
-        expanded, named = _EXPANDED.match(line), _addresses(line)
+        expanded, named = _expanded(line), _addresses(line)
         source = address(expanded[1]) if expanded else None
         if source and found:
             found[-1] = (found[-1][0], source, found[-1][2])
@@ -111,6 +103,10 @@ def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
         for a, original, told in found
         if letter.names(a)
     ]
+
+
+def _expanded(line: str) -> re.Match[str] | None:
+    return _EXPANDED.match(line) if "anded" in line or "erated" in line else None
 
 
 def _addresses(line: str) -> list[str]:
