@@ -1,12 +1,13 @@
 """Messages a second of the bounce engine beside Sisimai, flufl.bounce and the bare parser of Python. Last line: JSON.
 
-python benchmarks/bounces.py [--messages 10000] [--runs 5] [--mailbox-mib 256] [--corpus FOLDER]
+python benchmarks/bounces.py [--messages 10000] [--runs 5] [--mailbox-mib 256] [--memory] [--corpus FOLDER]
 
 All read one mailbox in turn, in the same run, each in a fresh process on one core; the rate is that of the reading and
 judging alone, by the processor's time, which other work on the machine does not stretch (two processes: by the clock).
 Sisimai is Debian's libsisimai-perl, flufl.bounce comes from PyPI (FLUFL names a Python that has it); a peer that is
 absent is passed over with a line that says what to install. The mailbox is made of FOLDER's messages (the public
-bounces of SMTPLAB_CORPORA), or of those of the tests.
+bounces of SMTPLAB_CORPORA), or of those of the tests. Memory is measured over a mailbox of so many MiB and over one of
+a tenth of it, in which every message has addresses of its own and some bring a large attachment; --memory: that alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ print(count, time.process_time() - began)"""
 WARM = b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n\n<a@b.example>:\nnobody here\n"
 """Loads all rules; the start of no program is counted."""
 LARGE = 15 * 1024 * 1024
+LARGE_EVERY = 1_000
+"""One in so many messages of the mailbox over which memory is measured is of 5 MiB."""
 
 
 def ours(box: str) -> tuple[int, float]:
@@ -99,16 +102,24 @@ def large() -> tuple[int, float]:
     return len(data), time.process_time() - began
 
 
-def mailbox(messages: list[bytes], count: int, path: Path, least: int = 0) -> int:
+def mailbox(messages: Iterable[bytes], path: Path, count: int | None = None, least: int = 0) -> int:
     """A mailbox of `count` messages, or of at least so many bytes; how many it holds."""
     made = 0
     with path.open("wb") as file:
-        for data in cycle(messages):
-            if made >= count and file.tell() >= least:
-                return made
+        for data in islice(messages, count):
+            if least and file.tell() >= least:
+                break
             file.write(b"From MAILER-DAEMON Mon Nov  2 10:00:00 2026\n" + data.rstrip(b"\n") + b"\n\n")
             made += 1
     return made
+
+
+def different(messages: list[bytes]) -> Iterator[bytes]:
+    """Without end, each with addresses and domains of its own, so that nothing can be remembered; some are large."""
+    attachment = (b"A" * 76 + b"\n") * (5 * 1024 * 1024 // 77)
+    for number, data in enumerate(cycle(messages)):
+        made = data.replace(b"@", b"-%d@n%d." % (number, number))
+        yield made + b"\n" + attachment if number % LARGE_EVERY == 0 else made
 
 
 def messages(corpus: Path) -> Iterator[bytes]:
@@ -161,6 +172,7 @@ def main() -> None:
     options.add_argument("--messages", type=int, default=10_000)
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--mailbox-mib", type=int, default=256)
+    options.add_argument("--memory", action="store_true")
     options.add_argument(
         "--corpus", type=Path, default=Path(os.environ.get("SMTPLAB_CORPORA", ".")) / "bounces" / "eml"
     )
@@ -174,14 +186,15 @@ def main() -> None:
         print("no corpus: the messages are those of the tests")
     folder = Path(tempfile.mkdtemp(prefix="smtplab-bench-"))
     try:
-        print(json.dumps(measure(pool, folder, chosen)))
+        made = {} if chosen.memory else measure(pool, folder, chosen)
+        print(json.dumps(made | flat(pool, folder, chosen.mailbox_mib)))
     finally:
         shutil.rmtree(folder)
 
 
 def measure(pool: list[bytes], folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     box = folder / "box"
-    count = mailbox(pool, chosen.messages, box)
+    count = mailbox(cycle(pool), box, chosen.messages)
     print(f"{count:,} messages, {box.stat().st_size / 1e6:.1f} MB, {len(pool)} distinct; load {os.getloadavg()[0]:.1f}")
     others = peers(box)
     times: dict[str, list[float]] = {}
@@ -204,15 +217,15 @@ def measure(pool: list[bytes], folder: Path, chosen: argparse.Namespace) -> dict
     made["two_processes"] = round(rates["stream, 2 processes"] / rates["stream, 1 processes"], 2)
     made["large_seconds"] = round(statistics.median(times["15 MiB message"]), 3)
     print(f"two processes: {made['two_processes']} times one; a 15 MiB message: {made['large_seconds']} s")
-    return made | flat(pool, folder, chosen.mailbox_mib)
+    return made
 
 
 def flat(pool: list[bytes], folder: Path, mib: int) -> dict[str, Any]:
-    """Peak memory over a small and a large mailbox."""
+    """Peak memory over a mailbox, and over one of a tenth of its size."""
     made = {}
-    for name, size in (("small", 8), ("large", mib)):
+    for name, size in (("small", mib // 10), ("large", mib)):
         box = folder / name
-        count = mailbox(list(islice(pool, 500)), 1, box, size * 1024 * 1024)
+        count = mailbox(different(pool), box, least=size * 1024 * 1024)
         found, seconds, peak = once(streamed_alone, str(box))
         assert found == count, "a message was lost"
         made[name] = {"mib": size, "messages": count, "seconds": round(seconds, 1), "peak_mib": round(peak)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 
@@ -25,7 +25,7 @@ def name(key: str) -> str:
     return _names().get(key, key)
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def provider(domain: str, relay_host: str = "") -> str:
     """The provider of a recipient domain (by name, else by the MX host that took the mail), else the domain itself."""
     domains, suffixes = _table()

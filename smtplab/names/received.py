@@ -65,7 +65,7 @@ def _addresses(text: str) -> Iterator[str]:
             continue
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def _name(text: str) -> str:
     """A host name in its plain form, also one that exists only inside; "" for an address and for nonsense."""
     if _LABEL.fullmatch(text):

@@ -100,7 +100,7 @@ def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] 
     return (whole.original(span[0]), whole.original(span[1] - 1) + 1) if span else None
 
 
-_remembered = lru_cache(maxsize=50_000)(answer)
+_remembered = lru_cache(maxsize=10_000)(answer)
 """The raw text is the key: to normalise it first would cost more than to judge it."""
 
 

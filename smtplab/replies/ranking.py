@@ -81,7 +81,7 @@ class Ranking(NamedTuple):
     told: Told
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=10_000)
 def ranking(
     found: tuple[int, ...],
     smtp: int | None,
