@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from tests.bounces.making import AWAY, LETTER, POSTFIX_TEXT, complaint, dsn, recipient
@@ -115,10 +115,10 @@ def seeds() -> list[bytes]:
     return [m.encode() for m in [*made, *map(layered, REPORTS), *map(forwarded, REPORTS)]]
 
 
-def damaged(count: int, seed: int = 1) -> Iterator[bytes]:
-    """So many messages with pieces cut, doubled, moved, overwritten or taken from others."""
+def damaged(count: int, seed: int = 1, pool: Sequence[bytes] = ()) -> Iterator[bytes]:
+    """So many messages with pieces cut, doubled, moved, overwritten or taken from others; of a pool, or of `seeds`."""
     random = Random(seed)
-    pool = seeds()
+    pool = pool or seeds()
     spice = (
         b"\r", b"\r\n", b"\n\n", b"--B", b"\x00", b"\xff\xfe", b"=?utf-8?q?", b"?=", b"<", b">", b"@", b'"', b";", b":",
         b"Content-Type: message/rfc822\n\n", b"Content-Type: multipart/report; boundary=\n", b"charset=idna",
