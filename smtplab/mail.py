@@ -39,7 +39,9 @@ _SEPARATOR = re.compile(rb"\n\nFrom \S{0,320} ?[^\n]{0,80}\d{1,2}:\d\d[^\n]{0,40
 _LONGEST_SEPARATOR = 1_000
 _QUOTED_FROM = re.compile(rb"\n>(>*From )")
 _HEADER = re.compile(rb"(>?From |[!-9;-~]{1,80}[ \t]{0,4}:)")
-_PLAIN = re.compile(r"(?:[\w\s.=?!'+*/-]*|\"[^\"\\\\]*\"\s*)<([^\s<>()\",;:]+)>|([^\s<>()\",;:]+)(?:\s+\([^()]*\))?")
+_PLAIN = re.compile(
+    r"(?:[\w\s.=?!'+*/-]*+|\"[^\"\\\\]*+\"\s*+)<([^\s<>()\",;:]++)>|([^\s<>()\",;:]++)(?:\s+\([^()]*\))?"
+)
 """One address, with or without a name: what nearly all header fields hold; the rest is for the library."""
 _SIMPLE = re.compile(r"<?([\w+=./!#$%&*?^{|}~-]{1,64})@([A-Za-z0-9.-]{0,250}[A-Za-z0-9])>?", re.ASCII)
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

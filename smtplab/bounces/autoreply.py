@@ -13,6 +13,7 @@ from typing import Any
 
 import re2
 
+from smtplab.bounces import vocabulary
 from smtplab.bounces.letter import DAEMON
 from smtplab.bounces.message import Part
 
@@ -32,9 +33,7 @@ def languages() -> tuple[dict[str, str], ...]:
 
 @cache
 def _pattern(column: str, start: str = "") -> Any:
-    options = re2.Options()
-    options.case_sensitive = False
-    return re2.compile(start + "(?:" + "|".join(row[column] for row in languages()) + ")", options)
+    return re2.compile(start + "(?:" + "|".join(row[column] for row in languages()) + ")", vocabulary.options())
 
 
 def header_signs(message: Part) -> list[str]:

@@ -73,7 +73,7 @@ def status(text: str) -> Status | None:
         if _ABOUT_RECIPIENT & block.keys():
             recipients.append(_recipient(block))
         else:
-            about = {**block, **about}
+            about |= {name: value for name, value in block.items() if name not in about}
     if not about and not recipients:
         return None
     own: dict[str, str] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import re2
 
+from smtplab.bounces import vocabulary
 from smtplab.bounces.recognisers.sections import table
 
 _MOST = 4_000
@@ -15,10 +16,7 @@ _MOST = 4_000
 
 @cache
 def _marks() -> tuple[Any, tuple[str, ...]]:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    made, names = re2.Set.SearchSet(options), []
+    made, names = re2.Set.SearchSet(vocabulary.options()), []
     for row in table()["format"]:
         for mark in row["marks"]:
             made.Add(re.escape(mark))
@@ -27,11 +25,8 @@ def _marks() -> tuple[Any, tuple[str, ...]]:
     return made, tuple(names)
 
 
-def agent(*texts: bytes | str) -> str | None:
-    """The program whose mark stands in the first of the texts that has one; None where none has."""
+def agent(text: bytes | str) -> str | None:
+    """The program whose mark stands at the beginning of a text; None where none does."""
     marks, names = _marks()
-    for text in texts:
-        found = marks.Match(text[:_MOST]) if text else None
-        if found:
-            return str(names[min(found)])
-    return None
+    found = marks.Match(text[:_MOST]) if text else None
+    return names[min(found)] if found else None

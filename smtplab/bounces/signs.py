@@ -16,12 +16,22 @@ ENOUGH = 3
 MAX_WORDS = 4_000
 QUOTED = 3
 """Quoted lines that make a quotation."""
+_KINDS = ("delay", "gave_up")
 _PROGRAM = re.compile(r"(?i)this is|i'm|your|the ")
 
 
-def is_report(message: Part, words: str) -> bool:
-    """Whether a message is a server's report: enough signs of a machine, few of a person or a list."""
-    return weight(message, words) >= ENOUGH
+def report(message: Part, words: str) -> str:
+    """What a server's report tells of, "bounce" or "delay"; "" for a message that is none.
+
+    A report has enough signs of a machine, and few of a person or a list.
+    """
+    head = words[:MAX_WORDS]
+    found = vocabulary.found(head, "said", "quoting", *_KINDS)
+    if _weight(message, head, found) < ENOUGH:
+        return ""
+    if len(words) > MAX_WORDS:
+        found = vocabulary.found(words, *_KINDS)
+    return "delay" if "delay" in found and "gave_up" not in found else "bounce"
 
 
 def is_certain(message: Part) -> bool:
@@ -29,16 +39,14 @@ def is_certain(message: Part) -> bool:
     return _formal(message) or (_is_daemon(message) and vocabulary.has("subject", message.first("Subject")))
 
 
-def weight(message: Part, words: str) -> int:
+def _weight(message: Part, words: str, of_text: set[str]) -> int:
     """Signs for a report less those against it."""
-    subject = message.first("Subject")
-    of_subject = vocabulary.found(subject, "subject", "robot", "replying")
-    of_text = vocabulary.found(words[:MAX_WORDS], "said", "quoting")
+    of_subject = vocabulary.found(message.first("Subject"), "subject", "robot", "replying")
     null, daemon, formal = _null_sender(message), _is_daemon(message), _formal(message)
     named = vocabulary.has("from", message.first("From"))
     total = 4 * formal + (4 if daemon else 3 * named) + 2 * null
     total += 2 * ("subject" in of_subject) + ("robot" in of_subject) + ("said" in of_text)
-    total += bool(REPLY.search(words[:MAX_WORDS])) + _submitted(message)
+    total += bool(REPLY.search(words)) + _submitted(message)
     told = "said" in of_text or "subject" in of_subject or formal
     # What a log says in an alert is said by nobody who delivers mail.
     known = bool(of_subject & {"subject", "robot"}) or formal or null or daemon or named
@@ -55,7 +63,7 @@ def _against(message: Part, words: str, machine: bool, found: set[str]) -> int:
     # Some servers and list managers answer in the thread of what they return.
     written = machine or "robot" in found
     threaded = (message.has("In-Reply-To") or message.has("References")) and not written
-    quoted = words.startswith(">") + words.count("\n>", 0, MAX_WORDS) >= QUOTED
+    quoted = words.startswith(">") + words.count("\n>") >= QUOTED
     total = (2 if machine else 3) * ("replying" in found) + (1 if machine else 3) * bool(lists) + threaded
     return total + 3 * ("quoting" in found) + 2 * quoted + 2 * _greets(words[:400])
 
@@ -81,8 +89,3 @@ def _greets(words: str) -> bool:
     """A greeting as a line of its own; programs that say hello go on in the line."""
     found = vocabulary.pattern("greeting").search(words) if vocabulary.has("greeting", words) else None
     return found is not None and not _PROGRAM.search(found[0])
-
-
-def kind(words: str) -> str:
-    """Whether a report in prose tells of a delay or of a failure."""
-    return "delay" if vocabulary.found(words, "delay", "gave_up") == {"delay"} else "bounce"

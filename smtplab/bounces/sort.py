@@ -86,7 +86,7 @@ def _judge(message: Part) -> _Answer | None:
         return _receipt(letter)
     if event := notification.event_of(letter.text):
         return _notified(letter, event)
-    if signs.is_report(message, letter.words) and (found := _prose(letter, status)):
+    if (kind := signs.report(message, letter.words)) and (found := _prose(letter, status, kind)):
         return found
     if answer := autoreply.why(message, letter.words):
         return _Answer("auto-reply", answer, [_row("auto-reply", letter.back, recipient=_author(message))], letter.back)
@@ -160,9 +160,8 @@ def _notified(letter: Letter, event: dict[str, Any]) -> _Answer | None:
     return _Answer("complaint", "a notification of Amazon SES", rows, letter.back)
 
 
-def _prose(letter: Letter, status: Status | None) -> _Answer | None:
+def _prose(letter: Letter, status: Status | None, kind: str) -> _Answer | None:
     """A report whose recipients stand in its text, or nowhere but in the message that came back."""
-    kind = signs.kind(letter.words)
     _, found = recognisers.read(letter, kind)
     vague = not found
     why = "a report in prose, without RFC 3464 parts"
@@ -232,7 +231,7 @@ def _agent(letter: Letter, status: Status) -> str:
     if status.agent not in ("rfc3464", "text"):
         return status.agent
     message = letter.message
-    if known := formats.agent(_head(letter), f"{message.first('From')} {message.first('Subject')}"):
+    if known := formats.agent(_head(letter)) or formats.agent(f"{message.first('From')} {message.first('Subject')}"):
         return known
     return "postfix" if any("(Postfix)" in r for r in message.get_all("Received") or ()) else status.agent
 

@@ -27,11 +27,12 @@ _AROUND = {
 """Where in a text or line the words of a sign stand."""
 
 
-def _options() -> Any:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.max_mem = 64 * 1024 * 1024
-    return options
+def options() -> Any:
+    """For patterns that are tried on every message: with less room RE2 forgets what it learnt, and learns it again."""
+    made = re2.Options()
+    made.case_sensitive = False
+    made.max_mem = 64 << 20
+    return made
 
 
 def _text(sign: str) -> str:
@@ -42,12 +43,12 @@ def _text(sign: str) -> str:
 @cache
 def pattern(sign: str) -> Any:
     """All words of a sign as one pattern."""
-    return re2.compile(_text(sign), _options())
+    return re2.compile(_text(sign), options())
 
 
 @cache
 def _set(signs: tuple[str, ...]) -> Any:
-    made = re2.Set.SearchSet(_options())
+    made = re2.Set.SearchSet(options())
     for sign in signs:
         made.Add(_text(sign))
     made.Compile()

@@ -53,7 +53,7 @@ def _completed(found: list[Recipient], named: list[str], kind: str, letter: Lett
 
 
 def _below(letter: Letter, named: str) -> str:
-    lines = letter.lines
-    at = next((i for i, line in enumerate(lines) if named.lower() in line.lower()), None)
+    lines, low = letter.lines, named.lower()
+    at = next((i for i, line in enumerate(lines) if low in line.lower()), None)
     told = " ".join(" ".join(lines[at:]).split()) if at is not None else ""
     return told[:MAX_WORDS] if REPLY.search(told) else ""

@@ -35,13 +35,13 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
 def _labelled(letter: Letter, kind: str) -> list[Recipient]:
     made: dict[str, Recipient] = {}
     lines = letter.lines
-    labels = [_LABEL.match(line) if "@" in line else None for line in lines]
-    for at, label in enumerate(labels):
-        if not label or _ORIGINAL.match(lines[at]):
+    labels = {at: found for at, line in enumerate(lines) if "@" in line and (found := _LABEL.match(line))}
+    for at, label in labels.items():
+        if _ORIGINAL.match(lines[at]):
             continue
         told: list[str] = []
         for below in range(at + 1, min(at + _BELOW, len(lines))):
-            if labels[below] and not _ORIGINAL.match(lines[below]):
+            if below in labels and not _ORIGINAL.match(lines[below]):
                 break
             told.append(lines[below].strip())
         for raw in re.split(r"[,;\s]+", label[2])[:50]:

@@ -28,10 +28,7 @@ _HEADINGS = 40
 @cache
 def headings() -> Any:
     """All headings of the table as one set."""
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    made = re2.Set.SearchSet(options)
+    made = re2.Set.SearchSet(vocabulary.options())
     for row in table()["heading"]:
         made.Add(row["text"])
     made.Compile()
