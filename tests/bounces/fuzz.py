@@ -54,6 +54,8 @@ def main(count: int = 100_000, seed: int = 1) -> None:
     kinds: Counter[str] = Counter()
     slowest, began = 0.0, time.perf_counter()
     messages = damaged(count, seed, pool)
+    # The first message waits until all rules are read.
+    bounces.sort(pool[0])
     print(f"{count:,} damaged messages out of {len(pool):,}, seed {seed}", flush=True)
     while batch := list(islice(messages, BATCH)):
         found, longest = told(batch)
