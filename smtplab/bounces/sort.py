@@ -195,7 +195,7 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
         if reply.reason == "undefined" and (wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT):
             recipient = recipient._replace(diagnostic=words)
         if weak or wider.field == "text":
-            reply = max(reply, wider, key=lambda r: r.confidence)
+            reply = max(reply, wider, key=lambda r: (r.evidence is replies.Evidence.PROVIDER_TEXT, r.confidence))
     if recipient.kind == "bounce" and reply.reason == lifetime.WAY:
         words = f"{recipient.diagnostic} {letter.plain if alone else ''}"
         reply = lifetime.judged(reply, words, mail.moment(status.arrival or ""), mail.date(message))

@@ -5,7 +5,7 @@
 'userunknown'
 """
 
-from smtplab.replies.confidence import WEAK, reliability
+from smtplab.replies.confidence import WEAK, Evidence, reliability
 from smtplab.replies.guidance import Advice, advice, correction
 from smtplab.replies.judge import Reply, classify, command
 from smtplab.replies.ranking import RunnerUp
@@ -15,6 +15,7 @@ from smtplab.replies.vocabulary import rescued_by, words
 __all__ = [
     "WEAK",
     "Advice",
+    "Evidence",
     "Reason",
     "Reply",
     "Rule",

@@ -49,6 +49,11 @@ FAMILIES: tuple[Row, ...] = (
         {LOST: "spam refused", "gone@example.net": "Unrouteable"},
     ),
     (
+        "folded", DAEMON,
+        "A message could not be delivered.  The following address failed:\n\n  <lost@example.net>: 550 sorry about this unknown name\n<lost@example.net> at our place\n",
+        {LOST: "unknown name <lost@example.net> at our place"},
+    ),
+    (
         "courier", "From: \"Courier mail server at mx.example\" <@>\nSubject: NOTICE: mail delivery status.",
         "This is a delivery status notification from mx.example,\nrunning the Courier mail server, version 1.2.\n\nThe original message was received on Mon, 2 Nov 2026 10:00:00 +0100\n\n"
         "---------------------------------------------------------------------------\n\n                           UNDELIVERABLE MAIL\n\nYour message to the following recipients cannot be delivered:\n\n"

@@ -27,7 +27,6 @@ DISPUTED = {
     "lhost-postfix-74": "Yahoo's TSS04 is about complaints, whatever command it answers; label: rejected",
     "rhost-yahooinc-02": "the same letter as lhost-postfix-74",
     "lhost-postfix-80": "'MailFrom domain is listed in Spamhaus' is no unknown user, though its code says 5.1.0",
-    "rhost-nttdocomo-03": "an answer to DATA by the owner's settings is filtered by its meaning; rejected is for MAIL FROM",
     "rhost-microsoft-06": "5.7.515 wants SPF and DKIM to pass: authfailure; label: securityerror, by the class of the code",
     "rhost-zoho-03": "'Email flagged as Spam' is spamdetected; label: securityerror, by the class of the code",
 }
@@ -115,8 +114,8 @@ def test_public_bounces_are_given_their_reasons(
     print(f"reasons: {1 - len(wrong) / len(strict):.1%} of {len(strict)}; without what is disputed {undisputed:.1%}")
     assert len(strict) > 350
     assert wrong.keys() >= DISPUTED.keys(), "a dispute that is none any more"
-    assert 1 - len(wrong) / len(strict) >= 0.96
-    assert undisputed >= 0.97
+    assert 1 - len(wrong) / len(strict) >= 0.97
+    assert undisputed >= 0.98
 
 
 def test_every_feedback_report_and_every_auto_reply_is_known(

@@ -71,6 +71,11 @@ def test_the_command_decides_between_an_unknown_user_and_a_filter() -> None:
     text = "550 Unknown user x@example.org"
     assert replies.classify(text, command="rcpt").reason == "userunknown"
     assert replies.classify(text, command="data").reason == "filtered"
+    # Carriers say it of both: where neither command nor code tells, nobody is removed for it.
+    assert replies.classify(text).reason == "filtered"
+    assert not replies.classify(text).suppress
+    assert replies.classify("550 5.1.1 Unknown user x@example.org").suppress
+    assert replies.classify("550 Unknown user").reason == "userunknown"
 
 
 def test_text_and_code_that_disagree_are_a_conflict_and_those_that_agree_are_sure() -> None:

@@ -80,7 +80,7 @@ def _below(letter: Letter, kind: str, at: int) -> list[Recipient]:
         elif source:
             # What the alias leads to has no address, or is kept secret.
             found.append((source, None, []))
-        elif named and not (found and _explains(line, named, found[-1][0])):
+        elif named and not (found and (_explains(line, named, found[-1][0]) or _again(named, found[-1], empty))):
             if empty and found and found[-1][2] and _tells(line, named):
                 break
             if _tells(line, named) and vocabulary.has(
@@ -115,6 +115,11 @@ def _addresses(line: str) -> list[str]:
 def _explains(line: str, named: list[str], last: str) -> bool:
     """Whether a line with an address goes on about the recipient above it."""
     return _tells(line, named) and (bool(REPLY.search(line)) or line[:1] in " \t" or named == [last])
+
+
+def _again(named: list[str], last: tuple[str, str | None, list[str]], empty: int) -> bool:
+    """Whether a reply that was folded goes on with the address that it is about."""
+    return not empty and bool(last[2]) and named == [last[0]]
 
 
 def _tells(line: str, named: list[str]) -> bool:
