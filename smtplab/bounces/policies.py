@@ -107,8 +107,8 @@ def policy(case: Case | None = None) -> Policy:
     return Policy(
         rules=tuple(_rule(name, row, own.get(name, {})) for name, row in raw["rule"].items()),
         keep={reason: group for group, row in raw["keep"].items() for reason in row["reasons"]},
-        ours=frozenset(r.id for r in replies.rules() if r.ours),
-        unsure=frozenset(r.id for r in replies.rules() if replies.reasons()[r.reason].suppress and not r.suppress),
+        ours=frozenset(r.id for r in replies.every() if r.ours),
+        unsure=frozenset(r.id for r in replies.every() if replies.reasons()[r.reason].suppress and not r.suppress),
         complaints=frozenset(raw["complaint"]["types"]),
         limits={name: row["share"] for name, row in raw["limit"].items()},
     )

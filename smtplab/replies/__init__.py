@@ -6,6 +6,7 @@
 """
 
 from smtplab.replies.confidence import WEAK, Evidence, reliability
+from smtplab.replies.gist import every
 from smtplab.replies.guidance import Advice, advice, correction
 from smtplab.replies.judge import Reply, classify, command
 from smtplab.replies.ranking import RunnerUp
@@ -24,6 +25,7 @@ __all__ = [
     "classify",
     "command",
     "correction",
+    "every",
     "fingerprint",
     "reasons",
     "reliability",

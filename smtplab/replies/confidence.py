@@ -26,15 +26,16 @@ class Evidence(StrEnum):
     CODE = "code"
     STRAY_TEXT = "text outside of the reply"
     VAGUE_TEXT = "text that says little"
+    GIST = "words together"
     GENERIC_CODE = "code that says little"
     SMTP_CODE = "reply code alone"
     NONE = "nothing"
 
 
-TEXTS = frozenset({Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT, Evidence.VAGUE_TEXT})
+TEXTS = frozenset({Evidence.PROVIDER_TEXT, Evidence.TEXT, Evidence.STRAY_TEXT, Evidence.VAGUE_TEXT, Evidence.GIST})
 """Where the words decided, not a code."""
 
-WEAK = frozenset({Evidence.VAGUE_TEXT, Evidence.GENERIC_CODE, Evidence.SMTP_CODE, Evidence.NONE})
+WEAK = frozenset({Evidence.VAGUE_TEXT, Evidence.GIST, Evidence.GENERIC_CODE, Evidence.SMTP_CODE, Evidence.NONE})
 """What hardly tells a cause: another text about the same refusal may tell more."""
 
 

@@ -113,6 +113,17 @@ def finder() -> Finder:
     return find
 
 
+def searcher(chosen: list[str]) -> tuple[Finder, list[re.Pattern[str]]]:
+    """Which of some patterns are in a text, all at once where RE2 is there; and each of them."""
+    compiled = [re.compile(p) for p in chosen]
+    try:
+        import re2
+    except ImportError:
+        return lambda text: [n for n, p in enumerate(compiled) if p.search(text)], compiled
+    match = _set(re2, chosen)
+    return lambda text: sorted(match(text.encode()) or ()), compiled
+
+
 def _set(re2: Any, chosen: list[str]) -> Callable[[bytes], list[int] | None]:
     options = re2.Options()
     options.max_mem = MEMORY

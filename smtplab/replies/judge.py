@@ -9,11 +9,15 @@ from smtplab import providers
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
 from smtplab.replies.engine import commands, finder, locate
 from smtplab.replies.extract import Unfolded, extract, unfold
+from smtplab.replies.gist import gist
 from smtplab.replies.ranking import Candidate, RunnerUp, known, mark, ranking, verdict
 from smtplab.replies.rules import Rule, marks, rules
 
 LONGEST = 4_000
 """Characters that are looked at; what follows is the returned message."""
+
+LAST = frozenset({Evidence.GENERIC_CODE, Evidence.SMTP_CODE})
+"""Codes that tell so little that words which no rule knows tell more."""
 
 _FOLDS = str.maketrans("\r\n\t", "   ")
 
@@ -90,10 +94,18 @@ def answer(
     if first and not span and not (alone and (first.evidence not in TEXTS or not place)):
         first, other, span = _best(candidates, low, code, start, end)
         made = verdict(told, first, other)
+    if (first is None or first.evidence in LAST) and (meant := gist(low, _said(low, smtp, start), end, without)):
+        made = verdict(told, Candidate(meant[0], Evidence.GIST, -1), first.rule if first else None)
+        span = meant[1]
     if whole.cuts:
         span = _original(whole, span)
     matched = text[span[0] : span[1]] if span else (code or str(smtp or "")) if first else ""
     return Reply._make((*made, matched, span))
+
+
+def _said(text: str, smtp: int | None, start: int) -> int:
+    """Where a reply begins with its code, if that is in the text: what stands before it are our own server's words."""
+    return max(text.find(str(smtp), start), start) if smtp else start
 
 
 def _original(whole: Unfolded, span: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -165,7 +165,7 @@ def _coded(found: list[tuple[Rule, int]]) -> _Coded:
         tuple(Candidate(r, Evidence.CODE, n) for r, n in anybody if r.early),
         tuple(Candidate(r, Evidence.CODE, n) for r, n in anybody if not (r.early or r.generic)),
         tuple(Candidate(r, Evidence.GENERIC_CODE, n) for r, n in anybody if r.generic),
-        frozenset(r.reason for r, _ in anybody if not r.generic),
+        frozenset(r.reason for r, _ in anybody if not (r.generic or r.command)),
     )
 
 
@@ -189,6 +189,7 @@ def _candidates(told: Told) -> Iterator[Candidate]:
         yield from (Candidate(r, Evidence.STRAY_TEXT, n) for r, n in (*own, *general) if not r.generic)
     yield from (Candidate(r, Evidence.VAGUE_TEXT, n) for r, n in general if r.generic)
     yield from (c for c in coded.generic if fits(c.rule))
+    yield from _by_code().get(told.enhanced.rpartition(".")[0], _NO_CODE).generic
     yield from (c for c in _by_smtp() if fits(c.rule))
 
 

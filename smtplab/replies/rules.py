@@ -16,6 +16,7 @@ from typing import Any
 
 _REPEAT = re.compile(r"(?:(?<!\\)[.)\]]|\\S)(?:[*+]|\{(\d*),?(\d*)\})")
 _SHORT = 3
+_BESIDE = ("reasons.toml", "replies_gist.toml", "replies_confidence.toml")
 
 
 def gappy(pattern: str) -> bool:
@@ -109,7 +110,7 @@ def files() -> Iterator[tuple[str, Mapping[str, Any]]]:
 def fingerprint() -> bytes:
     """A digest of all that decides an answer, for caches of answers."""
     data = resources.files("smtplab") / "data"
-    texts = [repr([head for _, head in files()]), *((data / f).read_text("utf-8") for f in ("reasons.toml",))]
+    texts = [repr([head for _, head in files()]), *((data / f).read_text("utf-8") for f in _BESIDE)]
     return hashlib.sha256("".join(texts).encode()).digest()
 
 
@@ -123,7 +124,7 @@ def reasons() -> Mapping[str, Reason]:
 @cache
 def rules() -> tuple[Rule, ...]:
     """All rules in the order in which they are tried."""
-    return tuple(_rule(row, head) for _, head in files() for row in head.get("rule", ()))
+    return tuple(rule(row, head) for _, head in files() for row in head.get("rule", ()))
 
 
 @cache
@@ -136,7 +137,8 @@ def marks() -> tuple[Mark, ...]:
     return tuple(made)
 
 
-def _rule(row: Mapping[str, Any], head: Mapping[str, Any]) -> Rule:
+def rule(row: Mapping[str, Any], head: Mapping[str, Any]) -> Rule:
+    """A rule from its row and the head of its file; what it does not say follows from its reason."""
     reason = reasons()[row["reason"]]
     ours = row.get("ours", reason.ours)
     permanent = row.get("permanent", reason.permanent and not ours)

@@ -52,7 +52,7 @@ def test_the_table_is_what_its_command_makes(
     full = sum(a.full == a.wanted for a in answers) / len(answers)
     left_out = sum(a.reason == a.wanted for a in answers) / len(answers)
     assert full >= 0.95
-    assert left_out >= 0.8
+    assert left_out >= 0.86
     made = benchmark.worth(answers)
     for name, committed in confidence.measured()["confidence"].items():
         assert made[name] == pytest.approx(committed, abs=0.002), name

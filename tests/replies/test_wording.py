@@ -1,0 +1,66 @@
+"""Replies in words of their own: most are understood, and a wrong guess removes nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from smtplab import replies
+from smtplab.bounces.policies import policy
+from smtplab.replies.gist import meanings, table
+from tests.replies.wording import REPLIES
+
+ROWS = [(reason, text) for reason, texts in REPLIES.items() for text in texts]
+
+
+def test_words_of_their_own_are_understood() -> None:
+    wrong = [(r, found, t) for r, t in ROWS if (found := replies.classify(t).reason) != r]
+    for reason, found, text in wrong:
+        print(f"wanted {reason}, got {found}: {text}")
+    print(f"own words: {1 - len(wrong) / len(ROWS):.1%} of {len(ROWS)}")
+    assert len(ROWS) > 400
+    assert len({t for _, t in ROWS}) == len(ROWS)
+    assert 1 - len(wrong) / len(ROWS) >= 0.9
+    assert sum(found == "undefined" for _, found, _ in wrong) <= 0.02 * len(ROWS)
+
+
+@pytest.mark.parametrize(("reason", "text"), ROWS)
+def test_nobody_is_removed_for_a_wrong_guess(reason: str, text: str) -> None:
+    found = replies.classify(text)
+    assert not found.suppress or replies.reasons()[reason].suppress
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"), [*zip(table()["meaning"], meanings(), strict=True)], ids=[r.id for r in meanings()]
+)
+def test_two_groups_of_words_mean_something_together_and_nothing_apart(row: dict[str, str], rule: replies.Rule) -> None:
+    found = replies.classify(row["example"])
+    assert (found.rule, found.reason, found.suppress) == (rule.id, row["reason"], False)
+    assert replies.classify(row["miss"]).rule != rule.id
+
+
+def test_words_of_a_whole_notice_are_not_put_together() -> None:
+    notice = "We are a subscriber of many things. " + "Nothing happened here, and nothing will. " * 10
+    assert replies.classify(notice + "It is gone.").reason == "undefined"
+    assert replies.classify("this subscriber of many things is gone").reason == "userunknown"
+
+
+def test_who_puts_mail_off_without_a_cause_is_not_said_to_have_one() -> None:
+    for text in ("421 4.7.0 Try again later, closing connection", "451 4.7.1 Please try again later", "421 4.7.0"):
+        found = replies.classify(text)
+        assert (found.reason, found.permanent, found.suppress, found.ours) == ("onhold", False, False, False)
+    assert replies.classify("421 4.7.0 Try again later, closing connection", provider="gmail").reason == "toomanyconn"
+    assert replies.classify("550 5.7.0 no").reason == "securityerror"
+
+
+def test_the_subject_of_a_code_counts_where_its_detail_is_not_known() -> None:
+    """RFC 3463 section 2."""
+    assert [replies.classify(f"550 5.{n}.77 no").reason for n in (3, 4, 5, 6, 7)] == [
+        "systemerror", "networkerror", "syntaxerror", "contenterror", "securityerror",
+    ]  # fmt: skip
+    assert replies.classify("550 5.1.99 no").reason == "undefined"
+
+
+def test_what_was_guessed_from_words_counts_as_unsure() -> None:
+    found = replies.classify("550 this subscriber is gone")
+    rule = policy().counting(found.reason, found.smtp_code, found.rule)
+    assert (found.reason, rule and rule.name) == ("userunknown", "soft")
