@@ -30,8 +30,8 @@ FOLDER_KINDS = ("bounces", "dmarc", "tls_reports", "messages")
 """Sources that may lie as a folder: a maildir, or a file a report."""
 ROLES = ("outbound", "mx", "submission", "imap", "pop3", "sieve")
 SET_KEYS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
-SUPPRESSION_RULES = ("hard", "soft", "unreachable", "complaint")
-SUPPRESSION_KEYS = {"times": 1, "within_days": 0, "expires_days": 0}
+SUPPRESSION_RULES = ("hard", "gone", "soft", "unreachable", "complaint")
+SUPPRESSION_KEYS = {"times": 1, "within_days": 0, "over_days": 0, "expires_days": 0}
 """Numbers a case may set for a rule of suppression.toml, and the least of each."""
 MATCH_KEYS = ("sender", "sender_domain", "source_ip", "category", "message_id", "dkim_domain")
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -382,7 +382,7 @@ timeout = 5.0                       # seconds
 # [dkim.selectors]
 # "{domain}" = ["s1"]
 
-# [suppression.soft]                # when to stop writing to whom: hard, soft, unreachable, complaint
+# [suppression.soft]                # when to stop writing to whom: hard, gone, soft, unreachable, complaint
 # times = 3
 # within_days = 30
 # expires_days = 180                # 0: for good

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -26,7 +26,10 @@ def correction(domain: str) -> str | None:
 
 @dataclass(frozen=True)
 class Rule:
-    """So many failures for one of `reasons` within a time stop the mail for a time; no time means without end."""
+    """So many failures for one of `reasons` within a time stop the mail for a time; no time means without end.
+
+    The first and the last of them are at least `over` apart: what is gone may come back.
+    """
 
     name: str
     meaning: str
@@ -35,11 +38,18 @@ class Rule:
     times: int
     within: timedelta | None
     expires: timedelta | None
+    over: timedelta = timedelta()
+
+    def met(self, times: Sequence[datetime]) -> bool:
+        """Whether failures at these times, in their order, are enough."""
+        last = [t for t in times if self.within is None or times[-1] - t <= self.within]
+        return len(last) >= self.times and times[-1] - last[0] >= self.over
 
     def __repr__(self) -> str:
         count = "once" if self.times == 1 else f"{self.times} times"
         within = f" within {self.within.days} days" if self.within else ""
-        return f"{self.name}: {count}{within}, then {f'{self.expires.days} days' if self.expires else 'for good'}"
+        over = f" over {self.over.days} or more" if self.over else ""
+        return f"{self.name}: {count}{within}{over}, then {f'{self.expires.days} days' if self.expires else 'for good'}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class Policy:
     unsure: frozenset[str]
     complaints: frozenset[str]
     limits: Mapping[str, float]
+    as_of: datetime | None = None
+    """The moment that stands for a date that is missing; without it what has no date does not count."""
 
     def counting(self, reason: object, code: object, reply_rule: object = None) -> Rule | None:
         """The rule that counts a failure: by its reason, its enhanced or else its reply code, and its reply rule."""
@@ -81,7 +93,7 @@ class Policy:
                 r.name,
                 r.meaning,
                 r.times,
-                f"{r.within.days} days" if r.within else "any time",
+                " ".join((f"{r.within.days} days" if r.within else "any time", *_over(r))),
                 f"{r.expires.days} days" if r.expires else "good",
                 ", ".join(map(replies.words, r.reasons)),
             )
@@ -93,6 +105,10 @@ class Policy:
     def complaint(self) -> Rule:
         """The rule of complaints."""
         return next(r for r in self.rules if r.name == COMPLAINT)
+
+
+def _over(rule: Rule) -> list[str]:
+    return [f"({rule.over.days} or more apart)"] if rule.over else []
 
 
 @cache
@@ -108,10 +124,17 @@ def policy(case: Case | None = None) -> Policy:
         rules=tuple(_rule(name, row, own.get(name, {})) for name, row in raw["rule"].items()),
         keep={reason: group for group, row in raw["keep"].items() for reason in row["reasons"]},
         ours=frozenset(r.id for r in replies.every() if r.ours),
-        unsure=frozenset(r.id for r in replies.every() if replies.reasons()[r.reason].suppress and not r.suppress),
+        unsure=frozenset(r.id for r in replies.every() if _unsure(r)),
         complaints=frozenset(raw["complaint"]["types"]),
         limits={name: row["share"] for name, row in raw["limit"].items()},
+        as_of=case.as_of if case else None,
     )
+
+
+def _unsure(rule: replies.Rule) -> bool:
+    """Whether a reply rule names a hard reason without proof."""
+    reason = replies.reasons()[rule.reason]
+    return not rule.suppress if reason.suppress else reason.permanent and (rule.generic or not rule.permanent)
 
 
 def _rule(name: str, row: Mapping[str, Any], own: Mapping[str, int]) -> Rule:
@@ -124,6 +147,7 @@ def _rule(name: str, row: Mapping[str, Any], own: Mapping[str, int]) -> Rule:
         made["times"],
         _days(made["within_days"]),
         _days(made["expires_days"]),
+        timedelta(days=made.get("over_days", 0)),
     )
 
 

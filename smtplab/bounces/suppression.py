@@ -36,7 +36,7 @@ class Action(StrEnum):
 COLUMNS = {
     "recipient": "str", "action": "str", "rule": "str", "since": "datetime64[us, UTC]", "until": "datetime64[us, UTC]",
     "reason": "str", "enhanced_code": "str", "failures": "Int64", "provider": "str", "stream": "str",
-    "campaign": "str", "correction": "str", "example": "str",
+    "campaign": "str", "correction": "str", "derived": "str", "example": "str",
 }  # fmt: skip
 _EVENT = [
     "time",
@@ -49,9 +49,10 @@ _EVENT = [
     "stream",
     "campaign",
     "example",
+    "derived",
     "ok",
 ]
-HANDED_OVER = ["recipient", "since", "until", "rule", "reason", "enhanced_code"]
+HANDED_OVER = ["recipient", "since", "until", "rule", "reason", "enhanced_code", "derived"]
 
 
 @dataclass
@@ -77,8 +78,7 @@ class _State:
             return
         times = self.counted.setdefault(rule.name, [])
         times.append(event["time"])
-        last = times[-rule.times :]
-        if len(last) == rule.times and (rule.within is None or last[-1] - last[0] <= rule.within):
+        if rule.met(times):
             self.rule, self.since = rule, event["time"]
             self.until = event["time"] + rule.expires if rule.expires else None
             times.clear()
@@ -94,7 +94,8 @@ def suppress(
     reports count. Columns:
     recipient, action (Action), rule (of the policy; for keep: setup or message), since, until (UTC; NA: for good),
     reason, enhanced_code, failures (messages), provider, stream, campaign, correction (the address that was meant),
-    example (the reply). The counts are played in the order of time: a message accepted in between starts a count
+    derived ("since" where the moment of the case stands for a date that is missing), example (the
+    reply). The counts are played in the order of time: a message accepted in between starts a count
     anew, and what would not have been sent any more counts no further. Addresses count as the same whatever the case
     of their letters.
     """
@@ -165,10 +166,13 @@ def _verdict(recipient: str, state: _State, policy: Policy) -> dict[str, Any]:
     domain = mail.domain_of(recipient) or ""
     meant = correction(domain)
     action, rule = Action.WAIT, ""
-    if counting := policy.counting(event["reason"], event["code"], event["rule"]):
+    counting = policy.counting(event["reason"], event["code"], event["rule"])
+    if counting:
         rule = counting.name
-    if state.rule and meant and state.rule.name != COMPLAINT:
-        action, rule = Action.CORRECT, state.rule.name
+    # A slip in the name needs no second failure, and a complaint tells that there is a reader.
+    wrong = state.rule or (counting if counting and counting.permanent else None)
+    if meant and wrong and wrong.name != COMPLAINT:
+        action, rule = Action.CORRECT, wrong.name
     elif state.rule:
         action, rule = Action.SUPPRESS, state.rule.name
     elif group := policy.kept(event["reason"], event["rule"]):
@@ -178,9 +182,10 @@ def _verdict(recipient: str, state: _State, policy: Policy) -> dict[str, Any]:
         "recipient": recipient,
         "action": str(action),
         "rule": rule or None,
-        "since": state.since if action in (Action.SUPPRESS, Action.CORRECT) else None,
+        "since": state.since or event["time"] if action in (Action.SUPPRESS, Action.CORRECT) else None,
         "until": state.until if action is Action.SUPPRESS else None,
         "failures": state.failures,
+        "derived": "since" if action is Action.SUPPRESS and event["derived"] else None,
         "correction": f"{recipient.rpartition('@')[0]}@{meant}" if action is Action.CORRECT else None,
     }
 
@@ -201,10 +206,17 @@ def _histories(
     known = outcomes["recipient"].str.lower().isin(wrong["recipient"].unique())
     fine = outcomes[known & outcomes["outcome"].isin(["accepted", "late"])]
     played = pd.concat([wrong, _events(fine, "last_time", "response").assign(ok=True)])
-    played = played.dropna(subset=["time"]).sort_values(["recipient", "time", "ok"], kind="stable")
+    played = _dated(played, policy).sort_values(["recipient", "time", "ok"], kind="stable")
     records = played.astype(object).where(played.notna(), None).to_dict("records")
     for recipient, rows in groupby(records, key=itemgetter("recipient")):
         yield str(recipient), list(rows)
+
+
+def _dated(events: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Each event with a time: the moment of the case, marked as derived, stands for one that is missing."""
+    if policy.as_of is not None:
+        events = events.assign(derived=events["time"].isna(), time=events["time"].fillna(policy.as_of))
+    return events.dropna(subset=["time"])
 
 
 def _events(rows: pd.DataFrame, time: str, text: str) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import json as jsonlib
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +46,8 @@ def bounces(
     """What came back and why, a line a recipient; the n-th message of a mailbox is FILE#n."""
     from smtplab.bounces.policies import policy
 
-    run = _Run([p for path in paths for p in _places(path)], policy(), processes, suppression is not None)
+    own = replace(policy(), as_of=datetime.now(UTC))
+    run = _Run([p for path in paths for p in _places(path)], own, processes, suppression is not None)
     if json and not output:
         for row in run.rows():
             sys.stdout.write(jsonlib.dumps(row) + "\n")
@@ -98,7 +100,7 @@ class _Run:
             self.seen += 1
             answer = one.answer
             if self.keep and answer.time is None and answer.kind in ("bounce", "complaint"):
-                self.problem(name, "no Date that can be read, so it does not count for --suppression")
+                self.problem(name, "no Date that can be read, so --suppression takes this moment, or that of the case")
             if self.keep:
                 self.told += ({**row, "file": one.file} for row in answer.rows)
             for row in answer.rows[:1] if answer.kind == "none" else answer.rows:
@@ -182,8 +184,6 @@ def _show(rows: list[dict[str, Any]], output: Path | None) -> None:
 
 def _hand_over(run: _Run, paths: list[str], suppression: Path) -> None:
     """Write the suppression list: of a case by all that it holds, else by the bounces alone."""
-    from dataclasses import replace
-
     from smtplab import bounces as area
     from smtplab.tables import conform
 

@@ -160,9 +160,9 @@ def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(tmp_path: Pat
     assert pd.read_csv(tmp_path / "told.csv")["file"][0] == f"{tmp_path}/m\ufffd.eml"
 
 
-def test_what_cannot_count_for_the_suppression_list_is_told(tmp_path: Path) -> None:
+def test_a_date_that_is_missing_is_told_and_marked_in_the_suppression_list(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_text(re.sub("(?m)^Date:.*\n", "", dsn(recipient("x@a.example", status="5.1.1"))))
     done = run(tmp_path / "a.eml", "--suppression", tmp_path / "stop.csv")
-    assert b"no Date that can be read, so it does not count for --suppression" in done.stderr
+    assert b"no Date that can be read, so --suppression takes this moment, or that of the case" in done.stderr
     (tmp_path / "empty").mkdir()
     assert b"no message is there" in run(tmp_path / "empty").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,14 @@ GONE: Sent = (0, "userunknown", "5.1.1")
     [
         # Once and for all.
         ([GONE], "suppress", "hard", 0),
-        ([(2, "hostunknown", "5.4.4")], "suppress", "hard", 2),
+        # A domain may be gone for a day: three times, over eight days or more.
+        ([(2, "hostunknown", "5.4.4")], "wait", "gone", None),
+        ([(n, "hostunknown", "5.4.4") for n in (0, 1, 7.9)], "wait", "gone", None),
+        ([(n, "hostunknown", "5.4.4") for n in (0, 8)], "wait", "gone", None),
+        ([(n, "hostunknown", "5.4.4") for n in (0, 1, 2, 8, 9)], "suppress", "gone", 8),
+        ([(n, "hostunknown", "5.4.4") for n in (0, 30, 61)], "wait", "gone", None),
+        ([(0, "hostunknown", "5.4.4"), (4, "accepted", ""), (8, "hostunknown", "5.4.4"), (9, "hostunknown", "5.4.4")],
+         "wait", "gone", None),
         ([(2, "notaccept", "5.1.10")], "suppress", "hard", 2),
         ([(0, "userunknown", "")], "suppress", "hard", 0),
         # A 4xx says "not now", whatever the text.
@@ -144,6 +152,25 @@ def test_a_complaint_stops_at_once_and_praise_does_not(tmp_path: Path, kind: str
     assert set(made["rule"]) <= {"complaint"}
 
 
+def test_a_complaint_without_a_date_is_listed_as_of_the_case_and_marked(tmp_path: Path) -> None:
+    undated = "\n".join(line for line in complaint("abuse").splitlines() if not line.startswith("Date:"))
+    (tmp_path / "box").write_text(mbox(undated), "utf-8")
+    found = bounces.read_paths([tmp_path / "box"])
+    (row,) = bounces.hand_over(
+        bounces.suppress(found, conform("outcomes", []), replace(policy(), as_of=START))
+    ).to_dict("records")
+    assert (row["recipient"], row["since"], row["rule"], row["derived"]) == (
+        "reader@yahoo.com",
+        START,
+        "complaint",
+        "since",
+    )
+    (dated,) = bounces.hand_over(bounces.suppress(NONE, outcomes(GONE), replace(policy(), as_of=START))).to_dict(
+        "records"
+    )
+    assert pd.isna(dated["derived"])
+
+
 def test_complaints_of_provider_events_count_too_and_the_first_gives_the_date() -> None:
     rows = [{"time": START + timedelta(days=d), "recipient": "Anna@goodpost.example"} for d in (5, 2)]
     told = pd.DataFrame(rows).assign(stream="newsletter", campaign=None)
@@ -196,7 +223,15 @@ def test_nothing_known_means_nobody_is_named() -> None:
     made = bounces.suppress(NONE, empty, policy())
     assert made.empty
     assert bounces.avoided(NONE, empty, policy()).empty
-    assert list(bounces.hand_over(made)) == ["recipient", "since", "until", "rule", "reason", "enhanced_code"]
+    assert list(bounces.hand_over(made)) == [
+        "recipient",
+        "since",
+        "until",
+        "rule",
+        "reason",
+        "enhanced_code",
+        "derived",
+    ]
 
 
 def test_a_case_sets_its_own_numbers(tmp_path: Path) -> None:
@@ -204,7 +239,8 @@ def test_a_case_sets_its_own_numbers(tmp_path: Path) -> None:
     file = case.path / "case.toml"
     file.write_text(file.read_text("utf-8") + "\n[suppression.soft]\ntimes = 2\nexpires_days = 0\n", "utf-8")
     own = policy(Case.open(case.path))
-    assert repr(own.rules[1]) == "soft: 2 times within 30 days, then for good"
+    assert repr(own.rules[1]) == "gone: 3 times within 60 days over 8 or more, then for good"
+    assert repr(own.rules[2]) == "soft: 2 times within 30 days, then for good"
     assert repr(own.rules[0]) == "hard: once, then for good"
     made = bounces.suppress(NONE, outcomes((0, "mailboxfull", "4.2.2"), (1, "mailboxfull", "4.2.2")), own)
     assert made["action"].tolist() == ["suppress"]
@@ -229,7 +265,7 @@ def test_the_data_names_the_rules_of_case_toml_and_every_reason_at_most_once_for
     default = policy()
     assert tuple(r.name for r in default.rules) == casefile.SUPPRESSION_RULES
     suppressed = {name for name, reason in replies.reasons().items() if reason.suppress}
-    assert {reason for rule in default.rules[::3] for reason in rule.reasons} == suppressed
+    assert {reason for rule in default.rules if rule.times == 1 for reason in rule.reasons} == suppressed
     assert {name for name, reason in replies.reasons().items() if reason.ours} <= default.keep.keys()
     counted = {reason for rule in default.rules for reason in rule.reasons}
     assert not counted & default.keep.keys()
