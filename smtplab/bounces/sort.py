@@ -152,6 +152,10 @@ def _report(letter: Letter, status: Status) -> _Answer:
 
 def _notified(letter: Letter, event: dict[str, Any]) -> _Answer | None:
     """An event that a sending service mails as JSON."""
+    if absent := notification.away(event):
+        rows = [_row("auto-reply", letter.back, recipient=a, agent=_SES.agent) for a in absent]
+        why = "a notification of Amazon SES, Transient and General without a reply: an automatic reply, nothing is lost"
+        return _Answer("auto-reply", why, rows, letter.back)
     if found := notification.read(letter, "bounce"):
         return _Answer("bounce", "a notification of Amazon SES", [_judged(letter, r, _SES) for r in found], letter.back)
     if (said := notification.complaint(event)) is None:

@@ -219,6 +219,19 @@ def test_notifications_of_a_sending_service_as_json() -> None:
         answer = bounces.sort(f"From: no-reply@sns.example\nSubject: AWS\n\n{json.dumps(body)}\n".encode())
         row = answer.rows[0]
         assert (answer.kind, row["recipient"], row["reason"]) == ("bounce", "lost@example.net", "userunknown")
+    away = {
+        "bounceType": "Transient",
+        "bounceSubType": "General",
+        "bouncedRecipients": [{"emailAddress": "away@x.example"}],
+    }
+    answer = bounces.sort(f"From: no-reply@sns.example\nSubject: AWS\n\n{json.dumps({'bounce': away})}\n".encode())
+    assert (answer.kind, answer.rows[0]["recipient"], answer.rows[0]["reason"]) == (
+        "auto-reply",
+        "away@x.example",
+        "vacation",
+    )
+    told = {"bounce": {**away, "bouncedRecipients": [bounced]}}
+    assert bounces.sort(f"From: no-reply@sns.example\nSubject: AWS\n\n{json.dumps(told)}\n".encode()).kind == "bounce"
     event = {
         "complaint": {"complainedRecipients": [{"emailAddress": "reader@x.example"}], "complaintFeedbackType": "abuse"}
     }

@@ -10,6 +10,7 @@ from smtplab.bounces.dsn import Recipient
 from smtplab.bounces.letter import Letter, Recogniser
 
 _MOST = 65_536
+_AWAY = ("Transient", "General")
 
 
 def read(letter: Letter, kind: str) -> list[Recipient]:
@@ -32,6 +33,21 @@ def read(letter: Letter, kind: str) -> list[Recipient]:
                 )
             )
     return found
+
+
+def away(event: dict[str, Any]) -> list[str]:
+    """The recipients of a bounce that may be an absence notice; [] for any other.
+
+    Amazon SES makes a bounce of an automatic reply too, Transient and General, without a code of any server:
+    https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (bounce types), and counts it as none.
+    """
+    bounce = event.get("bounce")
+    if not isinstance(bounce, dict) or (bounce.get("bounceType"), bounce.get("bounceSubType")) != _AWAY:
+        return []
+    rows = [r for r in bounce.get("bouncedRecipients") or [] if isinstance(r, dict)]
+    if any(r.get("diagnosticCode") or r.get("status") for r in rows):
+        return []
+    return [a for r in rows if (a := mail.address(str(r.get("emailAddress", ""))))]
 
 
 def complaint(event: dict[str, Any]) -> tuple[str, list[str]] | None:

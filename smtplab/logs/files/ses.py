@@ -119,7 +119,14 @@ def _failed(raw: dict[str, Any], base: dict[str, Any]) -> list[Event]:
     status = "discarded" if raw.get("bounceSubType") in _SUPPRESSED else "bounced"
     row = {**base, "kind": "delivery", "status": status, "time": moment(raw["timestamp"])}
     relay = told(relay_ip=ip(text(raw.get("remoteMtaIp"))))
-    return [{**row, **relay, **_recipient(r)} for r in raw["bouncedRecipients"]]
+    failed = [r for r in raw["bouncedRecipients"] if not _may_be_away(raw, r)]
+    return [{**row, **relay, **_recipient(r)} for r in failed]
+
+
+def _may_be_away(raw: dict[str, Any], recipient: dict[str, Any]) -> bool:
+    """Whether it may be an absence notice, of which SES makes a bounce too: then nothing was lost."""
+    said = recipient.get("diagnosticCode") or recipient.get("status")
+    return raw.get("bounceType") == "Transient" and raw.get("bounceSubType") == "General" and not said
 
 
 def _recipient(raw: dict[str, Any]) -> dict[str, Any]:

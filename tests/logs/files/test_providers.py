@@ -223,6 +223,17 @@ def test_postmark_events(event: dict[str, Any], expected: dict[str, Any]) -> Non
     )
 
 
+def test_a_bounce_that_ses_makes_of_an_absence_notice_is_none() -> None:
+    """Transient and General is what it says of automatic replies; with a server's reply it is a loss."""
+    away = {"bounceType": "Transient", "bounceSubType": "General", "timestamp": ISO}
+    assert read(
+        ses, json.dumps(ses_event("Bounce", bounce={**away, "bouncedRecipients": [{"emailAddress": "bob@x.example"}]}))
+    ) == ([], [])
+    assert one(ses, ses_event("Bounce", bounce={**away, "bouncedRecipients": [BOUNCED]}))["status"] == "bounced"
+    full = {**away, "bounceSubType": "MailboxFull", "bouncedRecipients": [{"emailAddress": "bob@x.example"}]}
+    assert one(ses, ses_event("Bounce", bounce=full))["status"] == "bounced"
+
+
 def test_an_answer_that_postmark_calls_a_bounce_is_none() -> None:
     assert read(postmark, json.dumps({**POST, "RecordType": "Bounce", "Type": "AutoResponder"})) == ([], [])
 
