@@ -19,6 +19,7 @@ from smtplab.errors import SourceError
 
 if TYPE_CHECKING:
     from smtplab.bounces import Judged, Policy
+    from smtplab.bounces.summary import Summary
 
 FIELDS = (
     "file", "kind", "recipient", "reason", "permanent", "suppress", "smtp_code", "enhanced_code", "action", "agent",
@@ -26,9 +27,15 @@ FIELDS = (
 )  # fmt: skip
 SHOWN = ["file", "kind", "recipient", "reason", "suppress", "enhanced_code", "diagnostic"]
 MOST_PROBLEMS = 20
+MOST_OF_A_KIND = 15
+PARTS = {"kinds": "messages", "reasons": "reason", "providers": "provider", "actions": "to do"}
+"""Counts of a summary, and what stands before each."""
 
 
-@app.command(epilog="Example: smtplab bounces Maildir/ returned.mbox --json --suppression stop.csv")
+@app.command(
+    epilog="Examples: smtplab bounces Maildir/ returned.mbox --json --suppression stop.csv  |"
+    "  smtplab bounces returned.mbox --summary"
+)
 def bounces(
     paths: Annotated[
         list[str],
@@ -37,6 +44,7 @@ def bounces(
         ),
     ],
     processes: Annotated[int, typer.Option(min=1, max=64, help="Workers; they pay from 10,000 messages on")] = 1,
+    summary: Annotated[bool, typer.Option("--summary", help="Counts only")] = False,
     json: Json = False,
     output: Output = None,
     suppression: Annotated[
@@ -48,7 +56,9 @@ def bounces(
 
     own = replace(policy(), as_of=datetime.now(UTC))
     run = _Run([p for path in paths for p in _places(path)], own, processes, suppression is not None)
-    if json and not output:
+    if summary:
+        _summary(run, json, output)
+    elif json and not output:
         for row in run.rows():
             sys.stdout.write(jsonlib.dumps(row) + "\n")
     elif (rows := list(run.rows())) or not run.refused:
@@ -78,6 +88,7 @@ class _Run:
     keep: bool = False
     seen: int = 0
     told: list[dict[str, Any]] = field(default_factory=list)
+    counted: Summary | None = None
     problems: dict[tuple[str, str], int] = field(default_factory=dict)
     refused: SourceError | None = None
 
@@ -99,6 +110,8 @@ class _Run:
         for one, name in _numbered(judged(self._sources(), self.problem, self.processes)):
             self.seen += 1
             answer = one.answer
+            if self.counted:
+                self.counted.add(answer.kind, answer.time, answer.rows)
             if self.keep and answer.time is None and answer.kind in ("bounce", "complaint"):
                 self.problem(name, "no Date that can be read, so --suppression takes this moment, or that of the case")
             if self.keep:
@@ -121,23 +134,14 @@ class _Run:
                 raise SourceError("there is no such file or folder", where=path)
 
     def _object(self, name: str, row: dict[str, Any], why: str) -> dict[str, Any]:
+        from smtplab.bounces.summary import advised
+        from smtplab.bounces.suppression import Action
+
         made = {key: row.get(key) for key in FIELDS} | {"file": name, "why": why}
         if made["kind"] == "none":
             made["diagnostic"] = None
-        made["suppress"] = self._stops(row)
+        made["suppress"] = advised(row, self.policy) == Action.SUPPRESS
         return made
-
-    def _stops(self, row: dict[str, Any]) -> bool:
-        """Whether this message alone is reason enough to stop writing."""
-        from smtplab.bounces.policies import correction
-        from smtplab.mail import domain_of
-
-        if row["kind"] == "complaint":
-            return row.get("feedback_type") in self.policy.complaints
-        domain = domain_of(row.get("recipient")) or ""
-        code = row.get("enhanced_code") or row.get("smtp_code")
-        once = self.policy.at_once(row.get("reason"), code, row.get("rule"))
-        return row["kind"] == "bounce" and once and not correction(domain)
 
     def tell(self) -> None:
         """Say on standard error what could not be read; raises SourceError for what is no mail."""
@@ -180,6 +184,37 @@ def _show(rows: list[dict[str, Any]], output: Path | None) -> None:
         show(frame, False, output)
     else:
         table(frame.assign(diagnostic=frame["diagnostic"].fillna(frame["why"]))[SHOWN])
+
+
+def _summary(run: _Run, json: bool, output: Path | None) -> None:
+    """Counts instead of rows; of the providers the table for people names the first."""
+    import pandas as pd
+
+    from smtplab.bounces.summary import Summary
+
+    run.counted = Summary(run.policy)
+    for _ in run.rows():
+        pass
+    told = run.counted.told(sum(run.problems.values()))
+    if json and not output:
+        print(jsonlib.dumps(told))
+        return
+    rows = [(k, v) for k, v in told.items() if not isinstance(v, dict)]
+    for name, word in PARTS.items():
+        counts = list(told[name].items())
+        most = len(counts) if output else MOST_OF_A_KIND
+        rows += [(f"{word}: {_words_of(name, k)}", v) for k, v in counts[:most]]
+        if rest := counts[most:]:
+            rows.append((f"{word}: {len(rest):,} others", sum(v for _, v in rest)))
+    texts = [(k, f"{v:,}" if isinstance(v, int) and not output else str("" if v is None else v)) for k, v in rows]
+    show(pd.DataFrame(texts, columns=["what", "count"]), False, output)
+
+
+def _words_of(part: str, name: str) -> str:
+    """A reason in plain words behind its name; anything else as it is."""
+    from smtplab.replies import words
+
+    return f"{name} ({words(name)})" if part == "reasons" and words(name) != name else name
 
 
 def _hand_over(run: _Run, paths: list[str], suppression: Path) -> None:

@@ -166,3 +166,26 @@ def test_a_date_that_is_missing_is_told_and_marked_in_the_suppression_list(tmp_p
     assert b"no Date that can be read, so --suppression takes this moment, or that of the case" in done.stderr
     (tmp_path / "empty").mkdir()
     assert b"no message is there" in run(tmp_path / "empty").stderr
+
+
+def test_a_summary_counts_what_the_rows_tell(tmp_path: Path) -> None:
+    gone = dsn(recipient("gone@goodpost.example", status="5.1.1", diagnostic="550 5.1.1 no such user"), recipient())
+    slip = dsn(recipient("anna@gmial.com", status="5.1.2", diagnostic="550 5.1.2 Host unknown"))
+    (tmp_path / "box").write_text(mbox(gone, gone, slip, complaint(), AWAY, LETTER))
+    told = json.loads(run(tmp_path / "box", "--summary", "--json").stdout)
+    rows = objects(tmp_path / "box")
+    assert told["kinds"] == {"bounce": 3, "auto-reply": 1, "complaint": 1, "none": 1}
+    assert (told["messages"], told["recipients"]) == (6, sum(r["kind"] != "none" for r in rows))
+    for reason, count in told["reasons"].items():
+        assert count == sum(r["reason"] == reason for r in rows if r["kind"] != "none")
+    assert told["actions"] == {"suppress": 3, "keep": 2, "correct": 1}
+    assert (told["suppressed"], told["problems"]) == (2, 0)
+    assert sum(r["suppress"] for r in rows) == told["actions"]["suppress"]
+    assert told["first"] <= told["last"]
+    printed = run(tmp_path / "box", "--summary").stdout.decode()
+    assert "reason: userunknown (no such user)" in printed
+    assert "to do: correct" in printed
+    run(tmp_path / "box", "--summary", "-o", tmp_path / "counts.csv")
+    counts = pd.read_csv(tmp_path / "counts.csv").set_index("what")["count"]
+    assert counts["messages"] == "6"
+    assert counts["to do: suppress"] == "3"
