@@ -20,6 +20,7 @@ import pandas as pd
 
 from smtplab import markup
 from smtplab.errors import CatalogueError
+from smtplab.visible import visible
 
 _CODES = frozenset({"bits", "port", "serial"})
 """Facts whose numbers are names: written without thousands."""
@@ -200,7 +201,7 @@ class Finding:
         return hash((self.code, self.subject))
 
     def __repr__(self) -> str:
-        return markup.visible(f"{self.severity}: {self.title} [{self.code}]")
+        return visible(f"{self.severity}: {self.title} [{self.code}]")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as printed by `smtplab findings --json`."""

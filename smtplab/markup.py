@@ -6,7 +6,6 @@ No script and no style sheet, so that a chapter's output is the same at each run
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from html import escape as _escaped
 from typing import Any
 
 import pandas as pd
+
+from smtplab.visible import visible
 
 BADGES = {
     # severity: (ink, ground), each readable on its own ground in light and dark
@@ -30,15 +31,6 @@ _LONGEST_WORDING = 4_000
 _CAPTION = "caption-side:top;text-align:left"
 _TOP = "vertical-align:top"
 _LEFT = f"text-align:left;{_TOP}"
-
-
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of what follows (Unicode Bidi_Control)."""
-
-
-def visible(text: str) -> str:
-    """A stranger's text, in which nothing drives a terminal or turns a line around."""
-    return _HIDDEN.sub("\ufffd", text)
 
 
 def escape(text: str) -> str:

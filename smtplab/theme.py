@@ -15,7 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from smtplab.markup import visible
+from smtplab.visible import visible
 
 ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

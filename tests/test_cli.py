@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -114,7 +117,21 @@ def test_html_shows_markup_as_text(tmp_path: Path) -> None:
 
 
 def test_evidence_cannot_drive_the_terminal() -> None:
-    assert output.one_line("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb  c d"
+    assert output.one_line("a\x1b[2Jb\r\nc\u202ed\u200be") == "a<U+001B>[2Jb  c<U+202E>d<U+200B>e"
+
+
+def test_what_hides_in_a_strangers_text_is_shown_to_people_and_kept_for_programs() -> None:
+    reply = "550 5.1.1 <an\u200bna\u202e@x.example> User unknown"
+    frame = pd.DataFrame({"reply": [reply]})
+    assert "<an<U+200B>na<U+202E>@x.example>" in _printed(lambda: output.show(frame, False, None))
+    assert json.loads(_printed(lambda: output.show(frame, True, None)))["reply"] == reply
+
+
+def _printed(work: Callable[[], None]) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        work()
+    return out.getvalue()
 
 
 def test_a_reply_is_explained() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from smtplab import markup
 from smtplab.findings import Finding
+from smtplab.visible import visible
 
 HOSTILE = "<script>alert('x')</script>"
 FINDING = {
@@ -80,18 +81,27 @@ def test_rows_beyond_the_limit_are_counted() -> None:
     assert "&lt;ten&gt;" in html
 
 
-@pytest.mark.parametrize("hidden", ["\x1b", "\x00", "\x9b", "\u202e", "\u2066", "\u200f"])
+@pytest.mark.parametrize("hidden", ["\x1b", "\x00", "\x9b", "\u202e", "\u2066", "\u200f", "\u200b", "\ufeff", "\xad"])
 def test_nothing_in_a_strangers_text_drives_a_terminal_or_turns_a_line(hidden: str) -> None:
     finding = {**FINDING, "title": f"a{hidden}b", "record": f"c{hidden}d"}
     frame = pd.DataFrame({"x": [f"e{hidden}f"]})
     made = [markup.findings_table([finding]), markup.frame_table(frame), repr(markup.show(frame))]
     assert not any(hidden in text for text in made)
-    assert "a\ufffdb" in made[0]
-    assert "c\ufffdd" in made[0]
-    assert "e\ufffdf" in made[1]
+    spelt = f"&lt;U+{ord(hidden):04X}&gt;"
+    assert f"a{spelt}b" in made[0]
+    assert f"c{spelt}d" in made[0]
+    assert f"e{spelt}f" in made[1]
+    assert f"e<U+{ord(hidden):04X}>f" in made[2]
     told = Finding("bimi.missing", f"a{hidden}b.example", domain=f"a{hidden}b.example")
     assert hidden not in repr(told)
 
 
 def test_lines_of_a_record_stay_lines() -> None:
-    assert markup.visible("a\n\tb\u200dc") == "a\n\tb\u200dc"
+    assert visible("a\n\tb") == "a\n\tb"
+
+
+def test_joiners_stay_in_scripts_that_need_them_and_show_elsewhere() -> None:
+    for text in ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f33e"):
+        assert visible(text) == text
+    assert visible("an\u200dna@x.example") == "an<U+200D>na@x.example"
+    assert visible("\u200c") == "<U+200C>"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smtplab.errors import SmtplabError
+from smtplab.visible import one_line as one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,11 +126,6 @@ def table(frame: pd.DataFrame) -> None:
         # Text, not markup, and no control characters: evidence must not drive the terminal.
         table.add_row(*(Text("\n".join(map(one_line, str(v).split("\n")))) for v in row))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def one_line(text: str) -> str:
-    """Without control characters: evidence must not drive the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _guarded(value: object) -> object:

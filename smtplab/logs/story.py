@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from smtplab import replies
-from smtplab.markup import visible
+from smtplab.visible import visible
 
 _WIDTH = 80
 _INDENT = " " * 12

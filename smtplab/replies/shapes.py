@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 import re2
 
-from smtplab.markup import visible
 from smtplab.replies import classify
+from smtplab.visible import visible
 
 LONGEST = 1_000
 """Characters of a reply that make its shape."""
