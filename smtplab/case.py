@@ -23,7 +23,7 @@ from smtplab import __version__, casefile
 from smtplab.casefile import FOLDER_KINDS, SOURCE_KINDS, CaseFile, Host, Mark, Stream
 from smtplab.errors import CaseError, NotAllowed, SourceError, TapeError
 from smtplab.net import Network, NetworkSettings, Progress
-from smtplab.tape import Recorder, Tape, recordings, unfinished, write_atomic
+from smtplab.tape import Recorder, Tape, beside, recordings, unfinished, write_atomic
 
 __all__ = ["Case"]
 _ENDS = 65_536
@@ -247,9 +247,8 @@ class Case:
                 folder.mkdir(parents=True, exist_ok=True)
                 _forget(folder, stem.rpartition("-")[0])
                 for name, table in tables.items():
-                    beside = folder / f".{stem}.{name}.{os.getpid()}"
-                    table.to_parquet(beside, compression="zstd")
-                    beside.replace(folder / f"{stem}.{name}.parquet")
+                    with beside(folder / f"{stem}.{name}.parquet") as made:
+                        table.to_parquet(made, compression="zstd")
                 write_atomic(folder / f"{stem}.done", " ".join(tables).encode())
                 break
 

@@ -7,6 +7,7 @@ the order in which they were finished; the whole file replaces it in one rename,
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from smtplab.casefile import domain_name
 from smtplab.domains import DomainReport, known, verdict
 from smtplab.errors import CaseError, SmtplabError
 from smtplab.net import Network
-from smtplab.tape import MAX_LINE
+from smtplab.tape import MAX_LINE, beside
 
 CONCURRENCY = 50
 """Domains in flight."""
@@ -170,10 +171,16 @@ class Rows:
         if self.part.exists() and not self.part.is_file():
             # A pipe would be waited for without end.
             raise SmtplabError("is no file, and finished rows are kept there", where=self.part, do="Remove it")
+        self._file = self.part.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            do = "Wait for it, or name another file"
+            raise SmtplabError("another run is writing it", where=self.part, do=do) from None
         if self.target.suffix == ".jsonl" and self.target.is_file():
             self._index(self.target)
-        whole = self._index(self.part) if self.part.is_file() else 0
-        self._file = self.part.open("ab")
+        whole = self._index(self.part)
         # A line cut in the middle by the interruption is asked again.
         self._file.seek(self._file.truncate(whole))
         return self
@@ -213,15 +220,10 @@ class Rows:
 
     def finish(self, names: Iterable[str]) -> None:
         """Make the whole FILE.jsonl of the rows found, and remove what was in progress."""
-        beside = self.part.with_name(f".{self.target.name}.{os.getpid()}.tmp")
-        try:
-            with beside.open("wb") as file:
-                file.writelines(self.lines(names))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.target)
-        finally:
-            beside.unlink(missing_ok=True)
+        with beside(self.target) as made, made.open("wb") as file:
+            file.writelines(self.lines(names))
+            file.flush()
+            os.fsync(file.fileno())
         self.part.unlink()
 
     def frame(self, names: Iterable[str]) -> pd.DataFrame:

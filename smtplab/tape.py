@@ -12,9 +12,11 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import IO, Any
 
@@ -235,18 +237,28 @@ class Recorder:
         self.part.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write beside the target and rename, so that a reader sees the old file or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A file to write beside the target, which takes its place at the end of the block, unless that fails.
+
+    So a reader sees the old file or the new one, never half; its name is its own, so that two runs that write the
+    same target do not write into one another.
+    """
+    made = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}.tmp")
     try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        yield made
+        made.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file so that no reader sees half of it (`beside`), and let it reach the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with beside(path) as made, made.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def recordings(folder: Path) -> list[Path]:

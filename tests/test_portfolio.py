@@ -334,3 +334,11 @@ def test_a_resolver_that_does_not_answer_is_told_once(more: tuple[str, ...], tmp
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "no resolver answers: connection refused" in done.stderr
+
+
+def test_a_second_run_into_the_same_file_is_refused_while_the_first_writes(tmp_path: Path) -> None:
+    first, second = Rows(tmp_path / "rows.jsonl"), Rows(tmp_path / "rows.jsonl")
+    with first, pytest.raises(SmtplabError, match="another run is writing it"):
+        second.__enter__()
+    with second:
+        pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smtplab.errors import TapeError
-from smtplab.tape import Entry, Question, Recorder, Tape, recordings, unfinished
+from smtplab.tape import Entry, Question, Recorder, Tape, beside, recordings, unfinished
 
 AT = datetime(2026, 11, 16, 6, tzinfo=UTC)
 
@@ -179,3 +179,17 @@ def test_numbers_times_and_depths_that_nobody_can_reckon_with_are_damage(
     path.write_text(text.replace(old, new))
     with pytest.raises(TapeError, match=f"line {line} is damaged"):
         Tape.load(path)
+
+
+def test_two_that_write_one_file_at_once_do_not_write_into_one_another(tmp_path: Path) -> None:
+    target = tmp_path / "told.csv"
+    with beside(target) as one, beside(target) as other:
+        one.write_bytes(b"one" * 9)
+        other.write_bytes(b"two")
+        assert not target.exists()
+    assert target.read_bytes() == b"one" * 9
+    with pytest.raises(OSError, match="disk"), beside(target) as half:
+        half.write_bytes(b"ha")
+        raise OSError("disk full")
+    assert [p.name for p in tmp_path.iterdir()] == ["told.csv"]
+    assert target.read_bytes() == b"one" * 9

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from smtplab import mail
 from smtplab.errors import SourceError
+from smtplab.tape import beside
 
 PASSWORD = "SMTPLAB_IMAP_PASSWORD"
 """The environment variable that holds the password."""
@@ -70,16 +71,13 @@ def fetch(url: str, into: Path, *, tls: Any = None) -> int:
     """
     folder = Folder.of(url)
     client = _connect(folder, tls)
-    part = into.with_name(f"{into.name}.part")
+    count = 0
     try:
-        with part.open("wb") as file:
-            count = 0
+        with beside(into) as made, made.open("wb") as file:
             for data in _messages(client, folder):
                 file.write(b"From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n" + _QUOTED.sub(rb">\1", data) + b"\n\n")
                 count += 1
-        part.replace(into)
     finally:
-        part.unlink(missing_ok=True)
         _leave(client)
     return count
 

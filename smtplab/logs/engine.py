@@ -33,6 +33,7 @@ from smtplab.logs.piece import Piece
 from smtplab.logs.segments import Segment
 from smtplab.logs.unusual import Sql
 from smtplab.logs.window import window
+from smtplab.tape import beside
 
 TABLES = tuple(SCHEMAS)
 WORKERS = 2
@@ -243,9 +244,8 @@ def events(job: Job, sql: Sql, kept: Path | None, tally: Tally, pool: Executor |
         for number, one in enumerate(parse(job.segment, job.setting, job.format, sql, tally, pool)):
             piece.save(one, folder / f"{number:05}.parquet")
             yield one
-        beside = done.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(tally)), "utf-8")
-        beside.replace(done)
+        with beside(done) as made:
+            made.write_text(json.dumps(asdict(tally)), "utf-8")
     except OSError as e:
         raise full_disk(e) from e
 

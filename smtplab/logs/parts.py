@@ -6,7 +6,6 @@ the window before told already) is kept apart, so that the rest is put in order 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -21,6 +20,7 @@ from smtplab.errors import SmtplabError
 from smtplab.logs.arrays import flags, marks, values, without_empty
 from smtplab.logs.parse import Tally
 from smtplab.logs.values import quoted
+from smtplab.tape import beside
 
 HELD = 192 << 20
 """Bytes of rows that stay in memory."""
@@ -157,18 +157,15 @@ def full_disk(e: Exception) -> SmtplabError:
 
 def write_in_order(made: Iterator[pa.Table], columns: Sequence[str], output: Path) -> None:
     """Write these columns of tables one behind the other to a Parquet file, which is there whole or not at all."""
-    beside = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        first = _named(next(made), columns)
-        with pq.ParquetWriter(beside, first.schema, use_dictionary=_REPEATED) as writer:
-            writer.write_table(first)
-            for more in made:
-                writer.write_table(_named(more, columns))
-        beside.replace(output)
+        with beside(output) as file:
+            first = _named(next(made), columns)
+            with pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED) as writer:
+                writer.write_table(first)
+                for more in made:
+                    writer.write_table(_named(more, columns))
     except OSError as e:
         raise full_disk(e) from e
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _named(made: pa.Table, columns: Sequence[str]) -> pa.Table:

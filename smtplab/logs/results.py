@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from smtplab.logs.meaning import Known
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts, write_in_order
 from smtplab.logs.values import quoted
+from smtplab.tape import beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,18 +87,17 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
     if name == "problems":
         from smtplab.tables import conform
 
-        conform(name, problems(parts)).to_parquet(output, index=False)
+        with beside(output) as made:
+            conform(name, problems(parts)).to_parquet(made, index=False)
         return
     from smtplab.tables import schemas
 
-    if name in _AS_THEY_ARE and (made := parts.in_order(name, schemas()[name].sort)) is not None:
-        write_in_order(made, [c.name for c in schemas()[name].columns], output)
+    if name in _AS_THEY_ARE and (rows := parts.in_order(name, schemas()[name].sort)) is not None:
+        write_in_order(rows, [c.name for c in schemas()[name].columns], output)
         return
-    beside = output.with_name(f".{output.name}.{os.getpid()}")
-    with engine.connection(parts.folder) as con:
+    with beside(output) as made, engine.connection(parts.folder) as con:
         engine.views(con, parts)
-        con.execute(f"copy ({_ordered(name)}) to {quoted(beside)} (format parquet)")
-    beside.replace(output)
+        con.execute(f"copy ({_ordered(name)}) to {quoted(made)} (format parquet)")
 
 
 def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
