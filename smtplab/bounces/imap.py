@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,11 @@ PASSWORD = "SMTPLAB_IMAP_PASSWORD"
 """The environment variable that holds the password."""
 PORTS = {"imaps": 993, "imap": 143}
 TIMEOUT = 30
-_BATCH = 50
+Problem = Callable[[str, str], None]
+"""Takes where, and what was left out."""
+_BATCH = 200
+_TOGETHER = 4 * mail.MAX_MESSAGE
+"""Bytes of messages that are asked for at once."""
 _QUOTED = re.compile(rb"^(>*From )", re.M)
 _DO = "Write imaps://USER@HOST/FOLDER; the folder is INBOX without one"
 
@@ -63,18 +68,22 @@ def shown(url: str) -> str:
     return f"{scheme[:10]}://…@{rest.rpartition('@')[2][:200]}" if "@" in rest else url[:200]
 
 
-def fetch(url: str, into: Path, *, tls: Any = None) -> int:
+def fetch(url: str, into: Path, *, tls: Any = None, problem: Problem | None = None) -> int:
     """Write every message of a folder into the mbox file `into` and return how many there were.
 
-    `tls` is an ssl.SSLContext; without one certificates are verified against the system's. Raises SourceError where
-    the server, the sign-in or the folder fails. The file appears only when all of it is there.
+    `tls` is an ssl.SSLContext; without one certificates are verified against the system's. `problem` takes the address
+    and what was left out: the end of a message over mail.MAX_MESSAGE. Raises SourceError where the server, the sign-in
+    or the folder fails. The file appears only when all of it is there.
     """
     folder = Folder.of(url)
     client = _connect(folder, tls)
     count = 0
     try:
         with beside(into) as made, made.open("wb") as file:
-            for data in _messages(client, folder):
+            for data, cut in _messages(client, folder):
+                if cut and problem:
+                    most = mail.MAX_MESSAGE // 1024 // 1024
+                    problem(shown(url), f"message {count + 1} is longer than {most} MiB; its end was left out")
                 file.write(b"From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n" + _QUOTED.sub(rb">\1", data) + b"\n\n")
                 count += 1
     finally:
@@ -118,20 +127,55 @@ def password(folder: Folder) -> str:
     return told
 
 
-def _messages(client: Any, folder: Folder) -> Iterator[bytes]:
+def _messages(client: Any, folder: Folder) -> Iterator[tuple[bytes, bool]]:
+    """Each message, and whether its end is missing."""
     import imapclient
 
     try:
+        _bound(client)
         client.select_folder(folder.name, readonly=True)
-        uids = client.search("ALL")
-        for start in range(0, len(uids), _BATCH):
-            # A part of each message bounds what a server can send; PEEK leaves the flag "seen" alone.
-            found = client.fetch(uids[start : start + _BATCH], [f"BODY.PEEK[]<0.{mail.MAX_MESSAGE}>"])
-            for uid in uids[start : start + _BATCH]:
+        for uids, sizes in _batches(client):
+            # A part of each message bounds what is sent; PEEK leaves the flag "seen" alone.
+            found = client.fetch(uids, [f"BODY.PEEK[]<0.{mail.MAX_MESSAGE}>"])
+            for uid in uids:
                 if (data := _body(found.get(uid, {}))) is not None:
-                    yield data.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+                    cut = max(len(data), sizes.get(uid, 0)) > mail.MAX_MESSAGE
+                    yield data[: mail.MAX_MESSAGE].replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n", cut
     except (OSError, imapclient.exceptions.IMAPClientError) as e:
         raise SourceError(f"cannot be read: {str(e)[:200]}", where=f"{folder.host}, folder {folder.name}") from e
+
+
+def _batches(client: Any) -> Iterator[tuple[list[int], dict[int, int]]]:
+    """Numbers of messages that are not too much together, with the sizes that the server tells."""
+    uids = client.search("ALL")
+    for start in range(0, len(uids), _BATCH):
+        told = client.fetch(uids[start : start + _BATCH], ["RFC822.SIZE"])
+        sizes = {u: int(row.get(b"RFC822.SIZE", 0)) for u, row in told.items()}
+        some: list[int] = []
+        much = 0
+        for uid in uids[start : start + _BATCH]:
+            size = min(sizes.get(uid, 0), mail.MAX_MESSAGE)
+            if some and much + size > _TOGETHER:
+                yield some, sizes
+                some, much = [], 0
+            some.append(uid)
+            much += size
+        yield some, sizes
+
+
+def _bound(client: Any) -> None:
+    """Let no server send more in one piece than was asked for (RFC 9051 section 4.3, literals)."""
+    import imapclient
+
+    read = client._imap.read
+
+    def bounded(size: int) -> bytes:
+        if size > mail.MAX_MESSAGE:
+            raise imapclient.exceptions.ProtocolError(f"the server sends {size:,} bytes where fewer were asked for")
+        data: bytes = read(size)
+        return data
+
+    client._imap.read = bounded
 
 
 def _body(answer: Any) -> bytes | None:
@@ -142,5 +186,6 @@ def _leave(client: Any) -> None:
     try:
         client.logout()
     except Exception:
-        # All is read by now; a server that hangs up first has cost nothing.
-        client.shutdown()
+        # All is read by now, or nothing will be; a server that hangs up first has cost nothing.
+        with suppress(OSError):
+            client.shutdown()

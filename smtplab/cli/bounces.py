@@ -126,7 +126,7 @@ class _Run:
                 from smtplab.bounces import fetch
 
                 with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
-                    fetch(path, Path(folder) / "fetched.mbox")
+                    fetch(path, Path(folder) / "fetched.mbox", problem=self.problem)
                     yield Path(folder) / "fetched.mbox", path
             elif path == "-" or Path(path).exists():
                 yield Path(path), path

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
 import ssl
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from smtplab import bounces
+from smtplab import bounces, mail
 from smtplab.bounces import imap
 from smtplab.cli import app
 from smtplab.errors import SourceError
@@ -106,6 +108,63 @@ def test_a_folder_becomes_a_file_and_nothing_changes_on_the_server(
     assert sorted(found.messages["kind"]) == ["auto-reply", "bounce", "complaint", "none", "none"]
     assert not [p for p in (root / "mail" / "jo" / ".Bounced").rglob("*.x*") if "S" in p.name.partition(":2,")[2]]
     assert [p.name for p in tmp_path.iterdir()] == ["box.mbox"]
+
+
+@pytest.mark.servers
+def test_the_end_of_a_very_long_message_is_left_out_and_told(
+    dovecot: tuple[int, int, ssl.SSLContext, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, tls, context, root = dovecot
+    monkeypatch.setenv(imap.PASSWORD, "right")
+    folder = root / "mail" / "jo" / ".Long"
+    for part in ("new", "cur", "tmp"):
+        (folder / part).mkdir(parents=True)
+    (folder / "new" / "1.x").write_text("Subject: long\n\n" + ("x" * 99 + "\n") * (mail.MAX_MESSAGE // 100 + 1))
+    (folder / "new" / "2.x").write_text("Subject: short\n\nshort\n")
+    for path in [folder, *folder.rglob("*")]:
+        shutil.chown(path, 65534, 65534)
+    told: list[str] = []
+    url = f"imaps://jo@localhost:{tls}/Long"
+    assert bounces.fetch(url, tmp_path / "box", tls=context, problem=lambda where, what: told.append(what)) == 2
+    assert told == ["message 1 is longer than 8 MiB; its end was left out"]
+    assert mail.MAX_MESSAGE * 0.98 < (tmp_path / "box").stat().st_size < mail.MAX_MESSAGE + 1_000
+
+
+def test_a_server_that_sends_more_than_was_asked_for_is_not_listened_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A literal of many gigabytes is announced, and its bytes would fill the memory."""
+    authority, now = Authority(), datetime.now(UTC)
+    authority.issue("localhost", begin=now - DAY, end=now + DAY).write(tmp_path)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
+    answers = {"SEARCH": "* SEARCH 1", "EXAMINE": "* 1 EXISTS", "RFC822.SIZE": "* 1 FETCH (UID 1 RFC822.SIZE 5)",
+               "BODY": "* 1 FETCH (UID 1 BODY[]<0> {99999999999}", "CAPABILITY": "* CAPABILITY IMAP4rev1"}  # fmt: skip
+    monkeypatch.setenv(imap.PASSWORD, "right")
+    with socket.create_server(("localhost", 0)) as listener:
+        thread = threading.Thread(target=_speak, args=(listener, server, answers), daemon=True)
+        thread.start()
+        url = f"imaps://jo@localhost:{listener.getsockname()[1]}/Bounced"
+        with pytest.raises(SourceError, match="99,999,999,999 bytes where fewer"):
+            bounces.fetch(
+                url, tmp_path / "box", tls=ssl.create_default_context(cafile=authority.pem(tmp_path / "ca.pem"))
+            )
+        thread.join(10)
+    assert not (tmp_path / "box").exists()
+
+
+def _speak(listener: socket.socket, context: ssl.SSLContext, answers: dict[str, str]) -> None:
+    """A client's commands answered from a table, until it leaves."""
+    plain, _ = listener.accept()
+    with context.wrap_socket(plain, server_side=True) as link, link.makefile("rb") as commands:
+        link.sendall(b"* OK ready\r\n")
+        for line in commands:
+            tag, _, rest = line.decode().strip().partition(" ")
+            told = next((a for word, a in answers.items() if word in rest), "")
+            with contextlib.suppress(OSError):
+                link.sendall(
+                    f"{told}\r\n".lstrip().encode() + (b"" if told.endswith("}") else f"{tag} OK done\r\n".encode())
+                )
 
 
 @pytest.mark.servers
