@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smtplab import providers
-from smtplab.replies import judge
+from smtplab.replies import Reply, judge
 from smtplab.replies.confidence import WEAK, Evidence, Standing, key
 
 NO_REASON = {None, "", "feedback", "vacation", "delivered"}
@@ -60,7 +60,7 @@ def family(row: Mapping[str, Any]) -> str:
     return Path(row["file"]).stem.rsplit("-", 1)[0].removeprefix("lhost-").removeprefix("rhost-")
 
 
-def ask(row: Mapping[str, Any], without: frozenset[str] = frozenset()) -> judge.Reply:
+def ask(row: Mapping[str, Any], without: frozenset[str] = frozenset()) -> Reply:
     status = row["deliverystatus"]
     # Sisimai writes codes of its own, x.0.9nn, where the bounce holds none.
     status = None if not status or int(status.rpartition(".")[2]) >= 900 else status
@@ -69,7 +69,7 @@ def ask(row: Mapping[str, Any], without: frozenset[str] = frozenset()) -> judge.
     return judge.answer(row["diagnosticcode"], code, status, who, without=without)
 
 
-def kind(reply: judge.Reply) -> str:
+def kind(reply: Reply) -> str:
     evidence = reply.evidence
     return "" if evidence is Evidence.NONE else key(evidence, reply.standing)
 

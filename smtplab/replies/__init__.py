@@ -8,8 +8,8 @@
 from smtplab.replies.confidence import WEAK, Evidence, reliability
 from smtplab.replies.gist import every
 from smtplab.replies.guidance import Advice, advice, correction
-from smtplab.replies.judge import Reply, classify, command
-from smtplab.replies.ranking import RunnerUp
+from smtplab.replies.judge import classify, command
+from smtplab.replies.reply import Reply, RunnerUp
 from smtplab.replies.rules import Reason, Rule, fingerprint, reasons, rules
 from smtplab.replies.vocabulary import rescued_by, words
 

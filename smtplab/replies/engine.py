@@ -105,8 +105,9 @@ def finder() -> Finder:
         if not hits:
             return []
         if not some.isdisjoint(hits):
-            sure = {wide[n] for n in certain(data) or ()}
-            hits = [n for n in hits if n in sure or n not in some]
+            # Whatever has a gap is found for certain, or not at all.
+            hits = [n for n in hits if n not in some]
+            hits += [wide[n] for n in certain(data) or ()]
         hits.sort()
         return hits
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from smtplab import providers
-from smtplab.replies.confidence import TEXTS, Evidence, Standing
+from smtplab.replies.confidence import TEXTS, Evidence
 from smtplab.replies.engine import commands, finder, locate
 from smtplab.replies.extract import Unfolded, extract, unfold
 from smtplab.replies.gist import gist
-from smtplab.replies.ranking import Candidate, RunnerUp, known, mark, ranking, verdict
+from smtplab.replies.ranking import Candidate, known, mark, ranking, verdict
+from smtplab.replies.reply import Reply
 from smtplab.replies.rules import Rule, marks, rules
 
 LONGEST = 4_000
@@ -20,36 +20,6 @@ LAST = frozenset({Evidence.GENERIC_CODE, Evidence.SMTP_CODE})
 """Codes that tell so little that words which no rule knows tell more."""
 
 _FOLDS = str.maketrans("\r\n\t", "   ")
-
-
-class Reply(NamedTuple):
-    """A reply and its meaning; `permanent`: trying again is useless. `suppress`: the address should be removed now.
-
-    `ours`: our own fault, never a reason to suppress. `field`: what the rule looked at, text or code. `conflict`: text
-    and enhanced code tell different stories. `confidence`: the measured share of right answers with such evidence, 0
-    to 1. `provider`: whose reply it is, as far as known. `command`: what was answered. `evidence`: what the answer
-    rests on; `standing`: what else is in the reply. `matched`: what the rule found, `span` where it stands in the text
-    (start, end; None for a code that the caller gave).
-    """
-
-    reason: str
-    rule: str
-    smtp_code: int | None
-    enhanced_code: str | None
-    permanent: bool
-    ours: bool
-    advice: str
-    field: str
-    runner_up: RunnerUp | None
-    conflict: bool
-    confidence: float
-    suppress: bool
-    provider: str
-    command: str
-    evidence: Evidence
-    standing: Standing
-    matched: str
-    span: tuple[int, int] | None
 
 
 def classify(
@@ -100,7 +70,7 @@ def answer(
     if whole.cuts:
         span = _original(whole, span)
     matched = text[span[0] : span[1]] if span else (code or str(smtp or "")) if first else ""
-    return Reply._make((*made, matched, span))
+    return Reply._make((*made[:-2], matched, span))
 
 
 def _said(text: str, smtp: int | None, start: int) -> int:

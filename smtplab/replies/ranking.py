@@ -11,17 +11,11 @@ from typing import NamedTuple
 
 from smtplab.replies import confidence
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
+from smtplab.replies.reply import Reply, RunnerUp
 from smtplab.replies.rules import Mark, Rule, marks, rules
 
 SURE = 0.6
 """With less confidence nobody is removed, whatever the reason."""
-
-
-class RunnerUp(NamedTuple):
-    """The next rule that fits and would give another reason."""
-
-    rule: str
-    reason: str
 
 
 class Candidate(NamedTuple):
@@ -30,27 +24,6 @@ class Candidate(NamedTuple):
     rule: Rule
     evidence: Evidence
     number: int
-
-
-class Verdict(NamedTuple):
-    """What follows from a rule, whatever the words of the reply; the fields are those of `Reply`."""
-
-    reason: str
-    rule: str
-    smtp_code: int | None
-    enhanced_code: str | None
-    permanent: bool
-    ours: bool
-    advice: str
-    field: str
-    runner_up: RunnerUp | None
-    conflict: bool
-    confidence: float
-    suppress: bool
-    provider: str
-    command: str
-    evidence: Evidence
-    standing: Standing
 
 
 class Told(NamedTuple):
@@ -76,8 +49,8 @@ class Ranking(NamedTuple):
 
     candidates: tuple[Candidate, ...]
     first: Candidate | None
-    verdict: Verdict
-    """If the first of them is right."""
+    verdict: Reply
+    """If the first of them is right; where in the text it is, is not told yet."""
     told: Told
 
 
@@ -193,11 +166,11 @@ def _candidates(told: Told) -> Iterator[Candidate]:
     yield from (c for c in _by_smtp() if fits(c.rule))
 
 
-def verdict(told: Told, first: Candidate | None, other: Rule | None) -> Verdict:
-    """What follows if `first` is right and `other` would say something else."""
+def verdict(told: Told, first: Candidate | None, other: Rule | None) -> Reply:
+    """What follows if `first` is right and `other` would say something else, whatever the words of the reply."""
     code = told.enhanced or None
     if first is None:
-        return Verdict(
+        return Reply(
             "undefined", "", told.smtp, code, False, False, "", "", None, False, 0.0, False, told.who, told.command,
             Evidence.NONE, Standing.ALONE,
         )  # fmt: skip
@@ -205,7 +178,7 @@ def verdict(told: Told, first: Candidate | None, other: Rule | None) -> Verdict:
     standing = _standing(first, other, told)
     sure = confidence.of(evidence, standing)
     lasting = sure >= SURE and not (told.enhanced or str(told.smtp or "")).startswith("4")
-    return Verdict(
+    return Reply(
         rule.reason,
         rule.id,
         told.smtp,
