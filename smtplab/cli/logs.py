@@ -29,7 +29,8 @@ TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
 
 @app.command(
     epilog="Examples: smtplab logs /var/log/mail.log* --summary  |  smtplab logs mail.log.gz -o deliveries.parquet  |"
-    "  journalctl -t postfix/smtp -o json | smtplab logs - --table deliveries --json"
+    "  journalctl -t postfix/smtp -o json | smtplab logs - --table deliveries --json  |"
+    '  smtplab logs mail.log --sql "select provider, count(*) from deliveries group by all"'
 )
 def logs(
     paths: Paths,
@@ -38,10 +39,17 @@ def logs(
     year: Year = None,
     table: Annotated[str, typer.Option("--table", help=", ".join(TABLES))] = "deliveries",
     summary: Annotated[bool, typer.Option("--summary", help="Counts only")] = False,
+    sql: Annotated[str, typer.Option("--sql", metavar="QUERY", help="Ask the tables in DuckDB's SQL; one select")] = "",
     json: Json = False,
     output: Output = None,
 ) -> None:
     """What mail logs tell: a row a delivery, message, connection or refusal, in the order of time."""
+    if sql:
+        from smtplab.logs.evidence import only_select
+
+        if summary or table != TABLES[0]:
+            raise SmtplabError("one answer at a time", where="--sql", do="Leave out --summary and --table")
+        only_select(sql)
     if table not in TABLES:
         raise SmtplabError(f"{table!r} is no table", where="--table", do=f"One of: {', '.join(TABLES)}")
     from smtplab.logs import engine, results
@@ -52,7 +60,13 @@ def logs(
         work = jobs(find(paths, Path(folder), format=format, timezone=timezone, year=year))
         parts = engine.build(work, Known(), Path(folder), progress=tell)
         _tell_formats(parts, json or bool(output))
-        if summary:
+        if sql:
+            from smtplab.logs.stored import Stored
+
+            answer = Stored(parts, Known(), Path(folder)).sql(sql)
+            show(answer if json or output else answer.head(SHOWN), json, output)
+            _tell_more(len(answer), json or bool(output))
+        elif summary:
             _summary(parts, json, output)
         elif output and output.suffix == ".parquet":
             results.write_parquet(parts, table, output)
@@ -84,13 +98,17 @@ def _tell_formats(parts: Parts, only_strange: bool) -> None:
             print(f"smtplab: {one_line(name)}: {tally.format}, {tally.lines:,} lines", file=sys.stderr)
 
 
+def _tell_more(count: int, whole: bool) -> None:
+    if not whole and count > SHOWN:
+        print(f"\n{SHOWN} of {count:,} rows; all of them with --json or -o FILE")
+
+
 def _tell_rest(parts: Parts, name: str, whole: bool) -> None:
     from smtplab.logs import results
 
     count = results.count(parts, name)
-    if not whole and count > SHOWN:
-        print(f"\n{SHOWN} of {count:,} rows; all of them with --json or -o FILE")
-    elif not whole and not count:
+    _tell_more(count, whole)
+    if not whole and not count:
         held = ", ".join(f"{n:,} {t}" for t in TABLES if (n := results.count(parts, t)))
         what = f"the other tables hold: {held}" if held else "nor any other table: is it the log of a mail server?"
         print(f"smtplab: no {name}; {what}", file=sys.stderr)

@@ -7,11 +7,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 from zoneinfo import ZoneInfo
 
 from smtplab.archives import whole
@@ -19,11 +21,12 @@ from smtplab.errors import SourceError
 from smtplab.logs import cluster, engine, files
 from smtplab.logs.engine import Job, Progress
 from smtplab.logs.event import FileFormat, Setting
-from smtplab.logs.evidence import TABLES, LogEvidence
+from smtplab.logs.evidence import InMemory, LogEvidence
 from smtplab.logs.lines import Stamps, since
 from smtplab.logs.meaning import Known
 from smtplab.logs.results import frames, understood
 from smtplab.logs.segments import MAX_RECORD, Segment, cut, given, head
+from smtplab.logs.stored import Stored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 _SHAPE = 6
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 SYSLOG = "syslog"
+SPOOLED = "standard-input"
 _LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -60,7 +64,7 @@ def read(case: Case) -> LogEvidence:
     options = f"{_SHAPE}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
     tables = case.cached("logs", paths, lambda: _build(case, paths), options)
     marks = tuple((pd.Timestamp(m.time), m.text) for m in case.marks)
-    return LogEvidence(**{t: tables[t] for t in TABLES}, marks=marks)
+    return LogEvidence(InMemory(tables), marks)
 
 
 def _build(case: Case, paths: list[Path]) -> dict[str, pd.DataFrame]:
@@ -93,15 +97,18 @@ def read_paths(
     """Read a file, folder, glob or standard input ("-"), or several, without a case; on a Dask `client` if given.
 
     `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
-    not behind the file's own time. Raises SourceError for what is no log.
+    not behind the file's own time. The tables stay on disk while the evidence is in use: one that is looked at is
+    loaded, and `sql` needs memory for its answer only. Raises SourceError for what is no log.
     """
-
     known = known or Known()
-    with tempfile.TemporaryDirectory(prefix="smtplab-") as work:
-        sources = find(paths, Path(work), format=format, timezone=timezone, year=year)
+    with ExitStack() as held:
+        work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="smtplab-")))
+        sources = find(paths, work, format=format, timezone=timezone, year=year)
         build = engine.build if client is None else partial(cluster.build, client=client)
-        parts = build(jobs(sources), known, Path(work), progress=progress)
-        return LogEvidence(**frames(parts, known, Path(work)))
+        stored = Stored(build(jobs(sources), known, work, progress=progress), known, work)
+        (work / SPOOLED).unlink(missing_ok=True)
+        finalize(stored, held.pop_all().close)
+        return LogEvidence(stored)
 
 
 def find(
@@ -132,7 +139,7 @@ def find(
     for path in found:
         file = path
         if str(path) == "-":
-            file = spool / "standard-input"
+            file = spool / SPOOLED
             with file.open("wb") as copy:
                 shutil.copyfileobj(sys.stdin.buffer, copy)
         elif not path.is_file():

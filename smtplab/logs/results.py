@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smtplab.logs import engine
+from smtplab.logs.evidence import TABLES, frame
 from smtplab.logs.meaning import Known
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts, write_in_order
@@ -14,6 +15,9 @@ from smtplab.tape import beside
 
 if TYPE_CHECKING:
     import pandas as pd
+
+COMPLAINTS = "complaints"
+"""The one table that tables.py does not know."""
 
 
 _AS_THEY_ARE = ("deliveries", "connections")
@@ -97,7 +101,7 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
         return
     with beside(output) as made, engine.connection(parts.folder) as con:
         engine.views(con, parts)
-        con.execute(f"copy ({_ordered(name)}) to {quoted(made)} (format parquet)")
+        con.execute(f"copy ({ordered(name)}) to {quoted(made)} (format parquet)")
 
 
 def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
@@ -108,40 +112,29 @@ def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
         return conform(name, problems(parts))
     with engine.connection(parts.folder) as con:
         engine.views(con, parts)
-        return conform(name, _frame(con.sql(_ordered(name) + (f" limit {limit}" if limit else "")).to_arrow_table()))
+        return conform(name, frame(con.sql(ordered(name) + (f" limit {limit}" if limit else "")).to_arrow_table()))
 
 
-def _ordered(name: str) -> str:
+def ordered(name: str) -> str:
+    """The query that gives the columns of a table in its row order."""
     from smtplab.tables import schemas
 
-    schema = schemas()[name]
-    # Inside, files that name no host share one, so that their lines can be joined.
-    columns = ", ".join("nullif(host, '') as host" if c.name == "host" else c.name for c in schema.columns)
-    return f"select {columns} from {name} order by {', '.join(schema.sort)}, seq"
+    sort = "".join(f"{c}, " for c in schemas()[name].sort) if name != COMPLAINTS else ""
+    return f"select {columns(name)} from {name} order by {sort}seq"
+
+
+def columns(name: str) -> str:
+    """The columns of a table, as SQL: inside, files that name no host share one, so that their lines can be joined."""
+    from smtplab.tables import schemas
+
+    if name == COMPLAINTS:
+        return "time, recipient, stream, campaign"
+    return ", ".join("nullif(host, '') as host" if c.name == "host" else c.name for c in schemas()[name].columns)
 
 
 def frames(parts: Parts, known: Known, work: Path) -> dict[str, pd.DataFrame]:
     """All tables in memory."""
-    import pandas as pd
+    from smtplab.logs.stored import Stored
 
-    from smtplab.logs.outcomes import outcomes
-    from smtplab.tables import conform
-
-    made: dict[str, pd.DataFrame] = {}
-    with engine.connection(work) as con:
-        outcomes(con, parts, known)
-        for name in ("deliveries", "messages", "connections", "rejections", "outcomes"):
-            made[name] = conform(name, _frame(con.sql(_ordered(name)).to_arrow_table()))
-        complaints = con.sql("select time, recipient, stream, campaign from complaints order by seq").to_arrow_table()
-    frame = _frame(complaints)
-    made["complaints"] = frame.astype({"recipient": "str", "stream": "str", "campaign": "str"})
-    made["problems"] = conform("problems", problems(parts))
-    return {**made, "complaints": made["complaints"].assign(time=pd.to_datetime(frame["time"], utc=True))}
-
-
-def _frame(table: Any) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    kinds = {pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    return table.to_pandas(types_mapper=kinds.get)
+    stored = Stored(parts, known, work)
+    return {name: stored.table(name) for name in TABLES}

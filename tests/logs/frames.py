@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from smtplab.logs.evidence import LogEvidence
+from smtplab.logs.evidence import InMemory, LogEvidence
 from smtplab.tables import conform
 
 Rows = Iterable[Mapping[str, Any]]
@@ -29,13 +29,13 @@ def evidence(
 ) -> LogEvidence:
     """The evidence of these rows."""
     told = pd.DataFrame(list(complaints), columns=["time", "recipient", "stream", "campaign"])
-    return LogEvidence(
-        deliveries=conform("deliveries", deliveries),
-        messages=conform("messages", messages),
-        connections=conform("connections", connections),
-        rejections=conform("rejections", rejections),
-        outcomes=conform("outcomes", outcomes),
-        complaints=told.astype({"recipient": "str", "stream": "str", "campaign": "str"}),
-        problems=conform("problems", []),
-        marks=marks,
-    )
+    made = {
+        "deliveries": conform("deliveries", deliveries),
+        "messages": conform("messages", messages),
+        "connections": conform("connections", connections),
+        "rejections": conform("rejections", rejections),
+        "outcomes": conform("outcomes", outcomes),
+        "complaints": told.astype({"recipient": "str", "stream": "str", "campaign": "str"}),
+        "problems": conform("problems", []),
+    }
+    return LogEvidence(InMemory(made), marks)

@@ -260,14 +260,6 @@ def test_stamps_without_a_year_go_on_behind_new_year(tmp_path: Path) -> None:
     assert times.dt.year.tolist() == [2024, 2025]
 
 
-def test_sql_asks_the_tables_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "mail.log").write_text(f"{GOOD}\n")
-    evidence = logs.read_paths([tmp_path / "mail.log"])
-    assert evidence.sql("select status, count(*) as n from deliveries group by 1").values.tolist() == [["sent", 1]]
-    with pytest.raises(Exception, match="disabled"):
-        evidence.sql(f"select * from read_csv('{tmp_path / 'mail.log'}')")
-
-
 def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SmtplabError, match="cannot be kept"), engine.connection(tmp_path) as con:
         con.execute(f"copy (select 1) to '{tmp_path}/none/x.parquet'")

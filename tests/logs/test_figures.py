@@ -40,12 +40,9 @@ def many(count: int) -> LogEvidence:
     tries |= {"connection_uses": draw.choice([1, 2], count)}
     signins = {"time": times, "auth_user": "anna", "auth_ok": draw.random(count) < 0.5, "auth_method": "PLAIN"}
     signins |= {"client_ip": [f"192.0.{n % 250}.9" for n in range(count)], "host": "mail"}
-    made = evidence(marks=tuple((START + pd.Timedelta(days=d), f"change {d}") for d in range(0, 200, 40)))
     frames = {"outcomes": outcomes, "deliveries": tries, "connections": signins}
-    parts = {
-        name: evidence(**{name: pd.DataFrame(rows).to_dict("records")}).__dict__[name] for name, rows in frames.items()
-    }
-    return LogEvidence(**{**made.__dict__, **parts})
+    rows = {name: pd.DataFrame(columns).to_dict("records") for name, columns in frames.items()}
+    return evidence(**rows, marks=tuple((START + pd.Timedelta(days=d), f"change {d}") for d in range(0, 200, 40)))
 
 
 @pytest.fixture(scope="module")
