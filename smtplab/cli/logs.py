@@ -52,13 +52,13 @@ def logs(
         only_select(sql)
     if table not in TABLES:
         raise SmtplabError(f"{table!r} is no table", where="--table", do=f"One of: {', '.join(TABLES)}")
-    from smtplab.logs import engine, results
+    from smtplab.logs import results
     from smtplab.logs.meaning import Known
-    from smtplab.logs.read import find, jobs
+    from smtplab.logs.read import build, find
 
     with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
-        work = jobs(find(paths, Path(folder), format=format, timezone=timezone, year=year))
-        parts = engine.build(work, Known(), Path(folder), progress=tell)
+        sources = find(paths, Path(folder), format=format, timezone=timezone, year=year)
+        parts = build(sources, Known(), Path(folder), progress=tell)
         _tell_formats(parts, json or bool(output))
         if sql:
             from smtplab.logs.stored import Stored
@@ -91,6 +91,8 @@ _COLUMNS = {
 def _tell_formats(parts: Parts, only_strange: bool) -> None:
     from smtplab.logs import results
 
+    for row in parts.told:
+        print(f"smtplab: {one_line(row['file'])}: {one_line(row['what'])}", file=sys.stderr)
     for name, tally in parts.tallies.items():
         if tally.passed and results.understood(tally) <= 0 and not tally.unknown:
             print(f"smtplab: {one_line(name)}: passed over, no line is of a mail program", file=sys.stderr)

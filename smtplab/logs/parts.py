@@ -72,6 +72,8 @@ class Parts:
     tallies: dict[str, Tally] = field(default_factory=dict)
     tables: dict[str, Rows] = field(default_factory=dict)
     held: int = 0
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the table problems on files that were not read as they are."""
 
     def add(self, made: Mapping[str, pa.Table]) -> None:
         """The rows of a window, by table."""

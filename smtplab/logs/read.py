@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -18,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from smtplab.archives import whole
 from smtplab.errors import SourceError
-from smtplab.logs import cluster, engine, files
-from smtplab.logs.engine import Job, Progress
+from smtplab.logs import cluster, copies, engine, files
+from smtplab.logs.engine import Job, Parts, Progress
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.evidence import InMemory, LogEvidence
 from smtplab.logs.lines import Stamps, since
@@ -51,6 +50,9 @@ class Source:
     format: FileFormat | None
     first: int
     """When its first line was written, in microseconds: files are read in this order."""
+    begin: int
+    telling: frozenset[int]
+    """By which a file is known again: see copies.py."""
 
 
 def read(case: Case) -> LogEvidence:
@@ -72,7 +74,7 @@ def _build(case: Case, paths: list[Path]) -> dict[str, pd.DataFrame]:
     logs = {case.rel(p) for p in case.sources("logs")}
     with case.workshop("logs") as kept, tempfile.TemporaryDirectory(prefix="smtplab-") as work:
         known = Known(case.hosts, case.streams)
-        parts = engine.build(jobs(sources), known, Path(work), kept)
+        parts = build(sources, known, Path(work), kept)
         tables = frames(parts, known, Path(work))
     told = [t for name, t in parts.tallies.items() if name in logs]
     if told and all(understood(t) <= 0 and not t.unknown for t in told) and any(t.passed or t.damage for t in told):
@@ -104,8 +106,7 @@ def read_paths(
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="smtplab-")))
         sources = find(paths, work, format=format, timezone=timezone, year=year)
-        build = engine.build if client is None else partial(cluster.build, client=client)
-        stored = Stored(build(jobs(sources), known, work, progress=progress), known, work)
+        stored = Stored(build(sources, known, work, progress=progress, client=client), known, work)
         (work / SPOOLED).unlink(missing_ok=True)
         finalize(stored, held.pop_all().close)
         return LogEvidence(stored)
@@ -187,8 +188,8 @@ def source(
     name = whole(name)
     setting = Setting(name, zone, as_of, "")
     stamps = Stamps(zone, as_of)
-    begin = next((s.time for line in first if (s := stamps.line(line))), 0)
-    return Source(path, name, setting, kind, begin)
+    time = next((s.time for line in first if (s := stamps.line(line))), 0)
+    return Source(path, name, setting, kind, time, copies.begin(first), copies.telling(first))
 
 
 def _format(format: str, first: list[str]) -> FileFormat | None:
@@ -201,6 +202,25 @@ def _format(format: str, first: list[str]) -> FileFormat | None:
             return known
     names = ", ".join(["auto", SYSLOG, *dict.fromkeys(f.NAME for f in files.ALL)])
     raise SourceError(f"{format!r} is no format that is read", where="--format", do=f"One of: {names}")
+
+
+def build(
+    sources: Iterable[Source],
+    known: Known,
+    work: Path,
+    kept: Path | None = None,
+    progress: Progress | None = None,
+    client: Any = None,
+) -> Parts:
+    """Read the sources, each line once; see engine.build, and cluster.build for a `client`."""
+    # What is made here is seen by no other machine.
+    once = copies.once(sources, None if client else work)
+    if client:
+        parts = cluster.build(jobs(once.sources), known, work, client, progress=progress)
+    else:
+        parts = engine.build(jobs(once.sources), known, work, kept, progress)
+    parts.told = once.told
+    return parts
 
 
 def jobs(sources: Iterable[Source]) -> list[Job]:

@@ -31,7 +31,7 @@ def understood(tally: Tally) -> int:
 
 def problems(parts: Parts) -> list[dict[str, Any]]:
     """Rows of the table problems: what was passed over, of each file."""
-    rows: list[dict[str, Any]] = []
+    rows = list(parts.told)
     for name, tally in parts.tallies.items():
         if tally.damage:
             what = f"cannot be read on: {tally.damage}"[:200]

@@ -137,6 +137,17 @@ def _open(path: Path) -> IO[bytes]:
     return lzma.open(path) if magic == b"\xfd7zXZ\x00" else path.open("rb")
 
 
+def blocks(path: Path) -> Iterator[bytes]:
+    """What a file holds, unpacked, in blocks; raises as `chunks`."""
+    most = max(SEGMENT, MAX_RATIO * path.stat().st_size)
+    with _open(path) as file:
+        while block := file.read(CHUNK):
+            most -= len(block)
+            if most < 0:
+                raise OSError(f"it grows more than {MAX_RATIO}-fold when unpacked")
+            yield block
+
+
 def lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
     """Line number and text of a file; one beyond `longest` bytes in its first part only. Raises as `chunks`."""
     number = 0
