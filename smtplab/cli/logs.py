@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json as js
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, Output, bar, one_line, show
+from smtplab.cli.output import WIDE, Json, Output, bar, one_line, show
+from smtplab.cli.output import table as table_for_people
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from smtplab.logs.parts import Parts
 
 NAMED = (
@@ -38,7 +43,9 @@ def logs(
     timezone: Zone = "UTC",
     year: Year = None,
     table: Annotated[str, typer.Option("--table", help=", ".join(TABLES))] = "deliveries",
-    summary: Annotated[bool, typer.Option("--summary", help="Counts only")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Counts only: by status, provider, reason and day")
+    ] = False,
     sql: Annotated[str, typer.Option("--sql", metavar="QUERY", help="Ask the tables in DuckDB's SQL; one select")] = "",
     json: Json = False,
     output: Output = None,
@@ -59,7 +66,7 @@ def logs(
     with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
         sources = find(paths, Path(folder), format=format, timezone=timezone, year=year)
         parts = build(sources, Known(), Path(folder), progress=tell)
-        _tell_formats(parts, json or bool(output))
+        _tell_formats(parts)
         if sql:
             from smtplab.logs.stored import Stored
 
@@ -73,31 +80,54 @@ def logs(
             print(output)
         else:
             frame = results.table_of(parts, table, None if json or output else SHOWN)
-            show(frame, json, output, _COLUMNS[table])
+            if json or output:
+                show(frame, json, output)
+            else:
+                _for_people(frame, table)
             _tell_rest(parts, table, json or bool(output))
 
 
 SHOWN = 100
 """Rows printed for people."""
+MOST = 15
+"""Rows of a summary printed for people."""
 _COLUMNS = {
-    "deliveries": ["time", "host", "queue_id", "recipient", "relay_host", "status", "enhanced_code", "delay"],
+    "deliveries": ["time", "host", "sender", "recipient", "provider", "status", "delay", "response"],
     "messages": ["time", "host", "queue_id", "sender", "client_ip", "attempts", "outcome", "lifetime"],
     "connections": ["time", "host", "service", "client_ip", "auth_user", "auth_ok", "ended"],
     "rejections": ["time", "host", "stage", "client_ip", "sender", "recipient", "reason", "response"],
-    "problems": ["file", "line", "what", "records"],
 }
+_SPARED = {"deliveries": ["host", "provider"], "messages": ["host", "client_ip"], "rejections": ["host", "stage"]}
+"""Columns that a narrow terminal has no room for."""
+_NARROW = 110
+_NAMED_ONE_BY_ONE = 20
 
 
-def _tell_formats(parts: Parts, only_strange: bool) -> None:
+def _for_people(frame: pd.DataFrame, name: str) -> None:
+    if name not in _COLUMNS:
+        table_for_people(frame)
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    columns = [c for c in _COLUMNS[name] if width >= _NARROW or c not in _SPARED.get(name, ())]
+    shown = frame[columns].assign(time=frame["time"].dt.strftime("%Y-%m-%d %H:%M:%S"))
+    table_for_people(shown.rename(columns={"time": "time (UTC)"}), cut=True)
+
+
+def _tell_formats(parts: Parts) -> None:
     from smtplab.logs import results
 
     for row in parts.told:
         print(f"smtplab: {one_line(row['file'])}: {one_line(row['what'])}", file=sys.stderr)
+    together: dict[str, list[int]] = {}
     for name, tally in parts.tallies.items():
         if tally.passed and results.understood(tally) <= 0 and not tally.unknown:
             print(f"smtplab: {one_line(name)}: passed over, no line is of a mail program", file=sys.stderr)
-        elif not only_strange:
+        elif len(parts.tallies) > _NAMED_ONE_BY_ONE:
+            together.setdefault(tally.format, []).append(tally.lines)
+        else:
             print(f"smtplab: {one_line(name)}: {tally.format}, {tally.lines:,} lines", file=sys.stderr)
+    for format, lines in together.items():
+        print(f"smtplab: {len(lines):,} files: {format}, {sum(lines):,} lines", file=sys.stderr)
 
 
 def _tell_more(count: int, whole: bool) -> None:
@@ -125,10 +155,26 @@ def _summary(parts: Parts, json: bool, output: Path | None) -> None:
         return
     import pandas as pd
 
-    flat = {k: v for k, v in told.items() if not isinstance(v, dict)}
-    flat |= {f"deliveries: {k}": v for k, v in told["deliveries"].items()}
-    rows = [(k, f"{v:,}" if isinstance(v, int) and not output else str(v)) for k, v in flat.items()]
-    show(pd.DataFrame(rows, columns=["what", "count"]), False, output)
+    rows = [(" ".join(names), f"{v:,}" if isinstance(v, int) and not output else str(v)) for names, v in _flat(told)]
+    if output:
+        show(pd.DataFrame(rows, columns=["what", "count"]), False, output)
+        return
+    table_for_people(pd.DataFrame([r for r in rows if not r[0].startswith("by_")], columns=["what", "count"]))
+    for by in ("provider", "reason", "day"):
+        if counts := told[f"by_{by}"]:
+            frame = pd.DataFrame.from_dict(counts, orient="index").astype("Int64").rename_axis(by).reset_index()
+            print()
+            table_for_people(frame.tail(MOST) if by == "day" else frame.head(MOST))
+            if len(frame) > MOST:
+                print(f"and {len(frame) - MOST:,} {'before' if by == 'day' else 'more'}, with --json")
+
+
+def _flat(told: dict[str, Any], *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in told.items():
+        if isinstance(value, dict):
+            yield from _flat(value, *above, f"{name}:")
+        else:
+            yield (*above, name), value
 
 
 @app.command(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,255}")
 FORMATS = (".parquet", ".csv", ".jsonl", ".html")
 
+WIDE = 200
+"""Columns of a table that goes to no terminal."""
+SHORT = 19
+"""Characters of a time: a column of no more than these is never cut."""
 MARGIN = 10
 """Columns before the text of a finding: the longest severity and two spaces."""
 
@@ -113,19 +117,21 @@ def show(frame: pd.DataFrame, json: bool, output: Path | None, columns: list[str
         table(frame[columns] if columns else frame)
 
 
-def table(frame: pd.DataFrame) -> None:
-    """Print a frame for people."""
+def table(frame: pd.DataFrame, cut: bool = False) -> None:
+    """Print a frame for people; `cut` keeps a row on one line and cuts what is too long for the terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame:
-        table.add_column(str(name), overflow="fold")
+        short = cut and frame[name].astype(str).str.len().max() <= SHORT
+        table.add_column(str(name), overflow="ellipsis" if cut else "fold", no_wrap=short)
     for row in frame.astype("object").where(frame.notna(), "").itertuples(index=False, name=None):
         # Text, not markup, and no control characters: evidence must not drive the terminal.
-        table.add_row(*(Text("\n".join(map(one_line, str(v).split("\n")))) for v in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        texts = (one_line(str(v)) if cut else "\n".join(map(one_line, str(v).split("\n"))) for v in row)
+        table.add_row(*(Text(text, no_wrap=cut) for text in texts))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def _guarded(value: object) -> object:

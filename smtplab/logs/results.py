@@ -14,8 +14,10 @@ from smtplab.logs.values import quoted
 from smtplab.tape import beside
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
+PROVIDERS = 100
 COMPLAINTS = "complaints"
 """The one table that tables.py does not know."""
 
@@ -48,7 +50,11 @@ def problems(parts: Parts) -> list[dict[str, Any]]:
 
 
 def summary(parts: Parts) -> dict[str, Any]:
-    """Counts: lines (understood, ignored, unknown), deliveries by status, the other tables, and the time spanned."""
+    """Counts: lines (understood, ignored, unknown), deliveries by status, the other tables, and the time spanned.
+
+    `by_provider`, `by_reason` (of what was not sent) and `by_day` (UTC) count deliveries by status under each name, the
+    most frequent first, the days in their order; beyond PROVIDERS the rest stands under "others".
+    """
     total = Tally()
     for tally in parts.tallies.values():
         total.add(tally)
@@ -56,6 +62,11 @@ def summary(parts: Parts) -> dict[str, Any]:
     with engine.connection(parts.folder) as con:
         engine.views(con, parts)
         by_status = con.execute("select status, count(*) from deliveries group by 1 order by 1").fetchall()
+        by = {
+            "by_provider": _by(con, "provider", "true"),
+            "by_reason": _by(con, "coalesce(reason, 'unknown')", "status <> 'sent'"),
+            "by_day": dict(sorted(_by(con, "strftime(time::timestamp, '%Y-%m-%d')", "true", None).items())),
+        }
         counts = {
             t: con.execute(f"select count(*) from {t}").fetchall()[0][0]
             for t in ("messages", "rejections", "connections")
@@ -74,7 +85,25 @@ def summary(parts: Parts) -> dict[str, Any]:
         **counts,
         "first": first,
         "last": last,
+        **by,
     }
+
+
+def _by(
+    con: duckdb.DuckDBPyConnection, name: str, which: str, most: int | None = PROVIDERS
+) -> dict[str, dict[str, int]]:
+    rows = con.execute(
+        f"with counted as (select {name} as name, status, count(*) as n from deliveries where {which} group by all),"
+        " placed as (select *, dense_rank() over (order by total desc, name) as place"
+        " from (select *, sum(n) over (partition by name) as total from counted))"
+        " select case when $most is null or place <= $most then name else 'others' end, status, sum(n)::bigint"
+        " from placed group by all order by min(place), min(status)",
+        {"most": most},
+    )
+    made: dict[str, dict[str, int]] = {}
+    for key, status, count in rows.fetchall():
+        made.setdefault(key or "unknown", {})[status] = count
+    return made
 
 
 def count(parts: Parts, name: str) -> int:

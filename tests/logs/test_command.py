@@ -1,0 +1,92 @@
+"""smtplab logs: what a terminal shows of the tables, and counts of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from smtplab.cli import app
+
+HEAD = "2026-11-0{day}T08:00:00+00:00 mail postfix/{program}[9]: "
+REPLY = "host mx.b.example[192.0.2.1] said: 450 4.2.2 <b@b.example>: the mailbox is full, and this reply is so long that no terminal shows it"
+
+
+def line(day: int, program: str, text: str) -> str:
+    return HEAD.format(day=day, program=program) + text + "\n"
+
+
+def delivery(day: int, recipient: str, status: str, dsn: str, reply: str) -> str:
+    said = f"00001A: to=<{recipient}>, relay=x[192.0.2.1]:25, delay=1.5, delays=0/0/0/1, dsn={dsn}, status={status} ({reply})"
+    return line(day, "smtp", said)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("logs") / "mail.log"
+    path.write_text(
+        line(1, "qmgr", "00001A: from=<sender@a.example>, size=9, nrcpt=4 (queue active)")
+        + delivery(1, "a@gmail.com", "sent", "2.0.0", "250 ok")
+        + delivery(1, "b@gmail.com", "deferred", "4.2.2", REPLY)
+        + delivery(2, "b@gmail.com", "sent", "2.0.0", "250 ok")
+        + delivery(2, "c@b.example", "bounced", "5.1.1", "550 5.1.1 User unknown")
+    )
+    return path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["logs", *words])
+
+
+def test_a_delivery_is_a_line_with_its_sender_and_its_reply_cut_to_fit(log: Path) -> None:
+    head, *rows = run(str(log)).stdout.splitlines()
+    assert head.split() == ["time", "(UTC)", "host", "sender", "recipient", "provider", "status", "delay", "response"]
+    assert len(rows) == 4
+    first, second = (re.split(r"\s{2,}", row.strip()) for row in rows[:2])
+    assert first == [
+        "2026-11-01 08:00:00", "mail", "sender@a.example", "a@gmail.com", "gmail", "sent", "1.5", "250 ok",
+    ]  # fmt: skip
+    assert second[-1].endswith("…")
+    assert REPLY.startswith(second[-1][:-1])
+    assert all(len(row) <= 200 for row in rows)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--summary", "--json"], ["-o", "out.jsonl"]])
+def test_the_format_found_is_told_beside_the_answer(log: Path, tmp_path: Path, more: list[str]) -> None:
+    done = run(str(log), *(word.replace("out", str(tmp_path / "out")) for word in more))
+    assert done.stderr == f"smtplab: {log}: syslog, 5 lines\n"
+    assert "syslog" not in done.stdout
+
+
+def test_of_many_files_each_format_is_told_once(log: Path, tmp_path: Path) -> None:
+    for number in range(21):
+        (tmp_path / f"{number}.log").write_text(log.read_text().replace("mail postfix", f"mx{number} postfix"))
+    assert run(str(tmp_path), "--json").stderr == "smtplab: 21 files: syslog, 105 lines\n"
+
+
+def test_a_summary_counts_by_provider_reason_and_day(log: Path) -> None:
+    told = json.loads(run(str(log), "--summary", "--json").stdout)
+    assert told["deliveries"] == {"bounced": 1, "deferred": 1, "sent": 2}
+    assert list(told["by_provider"].items()) == [
+        ("gmail", {"deferred": 1, "sent": 2}),
+        ("b.example", {"bounced": 1}),
+    ]
+    assert told["by_reason"] == {"mailboxfull": {"deferred": 1}, "userunknown": {"bounced": 1}}
+    assert list(told["by_day"].items()) == [
+        ("2026-11-01", {"deferred": 1, "sent": 1}),
+        ("2026-11-02", {"bounced": 1, "sent": 1}),
+    ]
+
+
+def test_a_summary_for_people_is_small_tables(log: Path) -> None:
+    tables = [t.splitlines() for t in run(str(log), "--summary").stdout.split("\n\n")]
+    assert [t[0].split()[0] for t in tables] == ["what", "provider", "reason", "day"]
+    assert tables[1][1].split() == ["gmail", "1", "2"]
+
+
+def test_a_summary_in_a_file_holds_every_count(log: Path, tmp_path: Path) -> None:
+    run(str(log), "--summary", "-o", str(tmp_path / "counts.csv"))
+    assert "by_provider: gmail: sent,2" in (tmp_path / "counts.csv").read_text().splitlines()
