@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+_OUTCOME = (
+    "case outcome when 'queued' then 'pending' when 'removed' then"
+    " coalesce((select word from ended_as where message = seq), outcome) else outcome end as outcome"
+)
+"""A queue only tells that a message left it: what became of it, its recipients tell."""
 PROVIDERS = 100
 COMPLAINTS = "complaints"
 """The one table that tables.py does not know."""
@@ -60,7 +66,7 @@ def summary(parts: Parts) -> dict[str, Any]:
         total.add(tally)
     unknown = sum(n for _, n in total.unknown.values())
     with engine.connection(parts.folder) as con:
-        engine.views(con, parts)
+        views(con, parts)
         by_status = con.execute("select status, count(*) from deliveries group by 1 order by 1").fetchall()
         by = {
             "by_provider": _by(con, "provider", "true"),
@@ -111,7 +117,7 @@ def count(parts: Parts, name: str) -> int:
     if name == "problems":
         return len(problems(parts))
     with engine.connection(parts.folder) as con:
-        engine.views(con, parts)
+        views(con, parts)
         return int(con.execute(f"select count(*) from {name}").fetchall()[0][0])
 
 
@@ -129,7 +135,7 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
         write_in_order(rows, [c.name for c in schemas()[name].columns], output)
         return
     with beside(output) as made, engine.connection(parts.folder) as con:
-        engine.views(con, parts)
+        views(con, parts)
         con.execute(f"copy ({ordered(name)}) to {quoted(made)} (format parquet)")
 
 
@@ -140,7 +146,7 @@ def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
     if name == "problems":
         return conform(name, problems(parts))
     with engine.connection(parts.folder) as con:
-        engine.views(con, parts)
+        views(con, parts)
         return conform(name, frame(con.sql(ordered(name) + (f" limit {limit}" if limit else "")).to_arrow_table()))
 
 
@@ -158,7 +164,18 @@ def columns(name: str) -> str:
 
     if name == COMPLAINTS:
         return "time, recipient, stream, campaign"
-    return ", ".join("nullif(host, '') as host" if c.name == "host" else c.name for c in schemas()[name].columns)
+    said = {"host": "nullif(host, '') as host"}
+    if name == "messages":
+        said["outcome"] = _OUTCOME
+    return ", ".join(said.get(c.name, c.name) for c in schemas()[name].columns)
+
+
+def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
+    """Make every table of the parts a view of `con`, and what `columns` asks of them."""
+    engine.views(con, parts)
+    ended = (resources.files("smtplab.logs") / "ended.sql").read_text("utf-8")
+    deliveries = f"read_parquet({parts.files('deliveries')})"
+    con.execute(f"create temp view ended_as as {ended.format(deliveries=deliveries)}")
 
 
 def frames(parts: Parts, known: Known, work: Path) -> dict[str, pd.DataFrame]:

@@ -15,7 +15,7 @@ from smtplab.logs.engine import Parts
 from smtplab.logs.evidence import TABLES, Parameters, ask, frame
 from smtplab.logs.meaning import Known
 from smtplab.logs.outcomes import outcomes
-from smtplab.logs.results import columns, ordered, problems
+from smtplab.logs.results import columns, ordered, problems, views
 from smtplab.logs.values import quoted
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Stored:
         return made.assign(time=pd.to_datetime(made["time"], utc=True))
 
     def _views(self, con: duckdb.DuckDBPyConnection, query: str) -> None:
-        engine.views(con, self.parts)
+        views(con, self.parts)
         if not _speaks_of("outcomes", query):
             return
         if not self._outcomes.exists():

@@ -15,7 +15,7 @@ from smtplab.tables import schemas
 from tests.logs.frames import Rows, evidence
 
 WORDS = (
-    "sent", "deferred", "bounced", "expired", "accepted", "late", "lost", "pending", "queued", "removed", "gmail",
+    "sent", "deferred", "bounced", "expired", "accepted", "late", "lost", "pending", "removed", "gmail",
     "userunknown", "mailboxfull", "speeding", "toomanyconn", "networkerror", "greylisted", "norelaying", "blocked",
     "4.7.28", "4.3.2", "4.1.1", "192.0.2.1", "2001:db8::1", "not an address", "postscreen", "cleanup", "PLAIN",
     "a@x.example", "Q1", "TLSv1", "connect to mx.example[192.0.2.9]:25: timed out", "{x}", "<b>", "\x1b[2J",
@@ -41,7 +41,7 @@ GIVEN = {
 VOCABULARIES = {
     ("deliveries", "status"): ("sent", "deferred", "bounced", "expired", "discarded"),
     ("outcomes", "outcome"): ("accepted", "late", "lost", "pending"),
-    ("messages", "outcome"): ("removed", "expired", "queued"),
+    ("messages", "outcome"): ("accepted", "mixed", "bounced", "discarded", "expired", "pending", "removed"),
 }
 
 

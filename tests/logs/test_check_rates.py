@@ -132,12 +132,12 @@ def test_a_slow_stage_is_named_and_a_wait_for_a_retry_is_none(stage: str, second
 
 
 def stay(n: int, **more: Any) -> Row:
-    return {"time": minutes(n), "host": "out", "queue_id": f"Q{n}", "outcome": "removed", "lifetime": 2.0} | more
+    return {"time": minutes(n), "host": "out", "queue_id": f"Q{n}", "outcome": "accepted", "lifetime": 2.0} | more
 
 
 def test_long_stays_and_what_is_still_queued() -> None:
     rows = [stay(n, lifetime=5 * 3600.0) for n in range(20)] + [stay(n) for n in range(20, 100)]
-    rows += [stay(-3000, outcome="queued", lifetime=None), stay(99, outcome="queued", lifetime=None)]
+    rows += [stay(-3000, outcome="pending", lifetime=None), stay(99, outcome="pending", lifetime=None)]
     findings = logs.check(evidence(messages=rows))
     assert one(findings, "logs.queue.long_stays").facts["messages"] == 20
     stuck = one(findings, "logs.queue.stuck")

@@ -106,6 +106,34 @@ def test_a_recipient_has_one_final_outcome(case: Path, lines: list[str], outcome
     assert rows[["outcome", "attempts", "stream"]].values.tolist() == [[outcome, attempts, "tickets"]]
 
 
+TAKEN, REFUSED = ("sent", "2.0.0", "250 ok"), ("bounced", "5.1.1", "550 5.1.1 unknown")
+HELD = ("deferred", "4.2.2", "452 4.2.2 full")
+GONE = "Jan  4 00:51:00 out1 postfix/qmgr[7]: 4abcd12345: {}"
+EXPIRED = GONE.format("from=<tickets@meridian.example>, status=expired, returned to sender")
+
+
+@pytest.mark.parametrize(
+    ("tries", "end", "outcome"),
+    [
+        ([("a", TAKEN), ("b", TAKEN)], "removed", "accepted"),
+        ([("a", HELD), ("a", TAKEN)], "removed", "accepted"),
+        ([("a", REFUSED), ("b", REFUSED)], "removed", "bounced"),
+        ([("a", TAKEN), ("b", REFUSED)], "removed", "mixed"),
+        ([("a", TAKEN), ("b", HELD)], EXPIRED, "expired"),
+        ([("a", HELD)], "", "pending"),
+        # Deleted by hand, or its attempts stand in a log that is not there.
+        ([("a", HELD)], "removed", "removed"),
+        ([], "removed", "removed"),
+    ],
+)
+def test_a_message_ends_as_its_recipients_do(
+    case: Path, tries: list[tuple[str, tuple[str, str, str]]], end: str, outcome: str
+) -> None:
+    lines = [delivery("4abcd12345", f"{name}@x.example", *how) for name, how in tries]
+    gone = [end, GONE.format("removed")] if end == EXPIRED else [GONE.format("removed")] if end else []
+    assert read(case, *queued("4abcd12345"), *lines, *gone).messages["outcome"].tolist() == [outcome]
+
+
 def test_a_queue_id_used_again_after_removal_is_another_message(case: Path) -> None:
     one = [*queued("4abcd12345"), delivery("4abcd12345", "a@x.example", "sent", "2.0.0", "250 ok")]
     gone = "Jan  1 00:51:00 out1 postfix/qmgr[7]: 4abcd12345: removed"

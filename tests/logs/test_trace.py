@@ -18,7 +18,7 @@ LATER = "452 4.2.2 mailbox full"
 
 def arrived(time: str, host: str, queue_id: str, **more: object) -> dict[str, object]:
     base = {"time": at(time), "host": host, "queue_id": queue_id, "message_id": MID, "sender": "a@shop.example"}
-    return base | {"recipients": 1, "size": 900, "outcome": "removed", "lifetime": 1.0} | more
+    return base | {"recipients": 1, "size": 900, "outcome": "accepted", "lifetime": 1.0} | more
 
 
 def tried(time: str, host: str, queue_id: str, status: str, **more: object) -> dict[str, object]:

@@ -66,7 +66,7 @@ def _stays(messages: pd.DataFrame) -> Iterator[Finding]:
     if messages.empty:
         return
     left = messages[
-        (messages["outcome"] == "queued") & (messages["time"].max() - messages["time"] >= pd.Timedelta(seconds=STUCK))
+        (messages["outcome"] == "pending") & (messages["time"].max() - messages["time"] >= pd.Timedelta(seconds=STUCK))
     ]
     if len(left):
         age = (messages["time"].max() - left["time"].min()).total_seconds()
