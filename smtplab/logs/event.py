@@ -61,7 +61,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "tls_cipher": pa.string(),
     "tls_verified": pa.string(),
     "connection_uses": pa.int64(),
-    "attempt": pa.int64(),  # where the program counts it itself
+    "attempt": pa.int64(),  # where the program counts it itself; 0 where it tells that it did not try
     "stage": pa.string(),
     "helo": pa.string(),
     "commands": pa.string(),

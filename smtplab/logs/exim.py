@@ -28,6 +28,8 @@ _TIME = re.compile(
 )
 _TIMES = re.compile(r"(?: (?:DT|QT)=[0-9a-z.]{1,20}){1,2}$", re.ASCII)
 _VERIFIED = {"yes": "Trusted", "dane": "Verified", "no": "Untrusted"}
+_WAITING = "retry time not reached"
+"""Exim logs that it looked at a message and did not try it: a deferral, and no attempt."""
 _LONGEST = 2_000
 
 
@@ -175,6 +177,8 @@ def _deferred(text: str, base: dict[str, Any]) -> list[Event]:
         fields, _, response = response.partition(": ")
         if taken := _seconds(_value(fields, " DT=")):
             row["delay_transmission"] = taken
+    if _WAITING in response and "relay_ip" not in row:
+        row["attempt"] = 0
     return _refused(row, response.strip())
 
 

@@ -11,7 +11,12 @@ select
         -- A content filter hands the message back to the same server under another queue id.
         when regexp_matches(coalesce(d.relay_ip, ''), '^(?:127\.[0-9.]+|::1)$') then coalesce(here.held, 0) > 1
         else coalesce(there.held, 0) > 0 end as leads_on
-from (select * from deliveries where not from_event) as d
+from (
+    select * from deliveries where not from_event and attempt > 0
+    union all
+    -- What was not tried says nothing of a recipient, unless nothing else is known.
+    select * from deliveries as w where not from_event and attempt = 0 and not exists (
+        select 1 from deliveries as t where t.attempt > 0 and t.message = w.message and t.recipient = w.recipient)) as d
 left join messages as m on d.message = m.seq
 left join (select lower(split_part(host, '.', 1)) as label, message_id, count(*) as held from messages
     where message_id is not null group by all) as here

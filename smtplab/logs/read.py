@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from smtplab.case import Case
     from smtplab.tables import Sighting
 
-_SHAPE = 7
+_SHAPE = 8
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 SYSLOG = "syslog"
 SPOOLED = "standard-input"

@@ -70,7 +70,7 @@ def summary(parts: Parts) -> dict[str, Any]:
         by_status = con.execute("select status, count(*) from deliveries group by 1 order by 1").fetchall()
         by = {
             "by_provider": _by(con, "provider", "true"),
-            "by_reason": _by(con, "coalesce(reason, 'unknown')", "status <> 'sent'"),
+            "by_reason": _by(con, "case when attempt = 0 then 'not tried' else reason end", "status <> 'sent'"),
             "by_day": dict(sorted(_by(con, "strftime(time::timestamp, '%Y-%m-%d')", "true", None).items())),
         }
         counts = {

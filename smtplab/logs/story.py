@@ -58,7 +58,9 @@ def _line(m: Any) -> str:
 
 
 def _sender(sender: Any) -> str:
-    return "the null sender" if pd.isna(sender) else str(sender)
+    if pd.isna(sender):
+        return "an unknown sender"
+    return "the null sender" if sender == "<>" else str(sender)
 
 
 def _story(m: Any, steps: pd.DataFrame) -> Iterator[str]:
@@ -74,7 +76,8 @@ def _story(m: Any, steps: pd.DataFrame) -> Iterator[str]:
             yield f"{day} (UTC)"
         where = f"{step.host}: " if step.host else ""
         yield from wrap(f"  {step.time:%H:%M:%S}  {where}{_said(step)}", _WIDTH, subsequent_indent=_INDENT)
-        yield from wrap(str(step.detail), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        detail = "" if step.step == "not tried" else str(step.detail)
+        yield from wrap(detail, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
         if again:
             span = duration((last - step.time).total_seconds())
             yield f"{_INDENT}the same {counted(again, 'more time')} until {last:%Y-%m-%d %H:%M:%S}, over {span}"
@@ -98,7 +101,7 @@ def _runs(steps: pd.DataFrame) -> Iterator[tuple[Any, int, Any]]:
 
 def _alike(one: Any, other: Any) -> bool:
     names = ("step", "host", "queue_id", "recipient", "reason")
-    return one.step in ("deferred", "refused") and all(getattr(one, n) == getattr(other, n) for n in names)
+    return one.step in ("deferred", "not tried", "refused") and all(getattr(one, n) == getattr(other, n) for n in names)
 
 
 def _said(step: Any) -> str:
@@ -115,6 +118,8 @@ def _said(step: Any) -> str:
             return f"delivered to the mailbox of {step.recipient}"
         case "sent":
             return f"{relay} accepted it{to}"
+        case "not tried":
+            return f"not tried{to}: retry time not reached"
         case "deferred" if not step.relay:
             return f"no server took it yet{to}{why}"
         case "deferred":

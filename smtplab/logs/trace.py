@@ -27,9 +27,10 @@ _ORDER = ["key", "hop", "rank"]
 class Trace:
     """The messages found, newest first, and what happened to each.
 
-    `messages`: number (1 is the newest), time, message_id, sender, recipients, outcome, hosts. `steps`: number (of
-    the message), time, after (since the step before, s), host, queue_id, step (arrived, sent, deferred, bounced,
-    expired, discarded, removed, refused), recipient, detail, reason, relay. `found`: how many there were.
+    `messages`: number (1 is the newest), time, message_id, sender ("<>" is the null sender), recipients, outcome,
+    hosts. `steps`: number (of the message), time, after (since the step before, s), host, queue_id, step (arrived,
+    sent, deferred, not tried, bounced, expired, discarded, removed, refused), recipient, detail, reason, relay.
+    `found`: how many there were.
     """
 
     asked: str
@@ -166,6 +167,7 @@ def _arrivals(queued: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _attempts(made: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for d in made.itertuples():
+        untried = not pd.isna(d.attempt) and d.attempt == 0
         slow = [
             f"{value:,.0f} s {name}"
             for name, value in (("in the queue manager", d.delay_in_queue), ("to connect", d.delay_connection),
@@ -174,11 +176,11 @@ def _attempts(made: pd.DataFrame) -> Iterator[dict[str, Any]]:
         ]  # fmt: skip
         yield {
             **_base(d),
-            "step": d.status,
+            "step": "not tried" if untried else d.status,
             "rank": 1,
             "recipient": _or(d.recipient, ""),
             "relay": _relay(d),
-            "reason": _or(d.reason, ""),
+            "reason": "" if untried else _or(d.reason, ""),
             "detail": _joined(_or(d.response, "")[:400], _or(d.tls_version, ""), *slow),
         }
 
@@ -220,14 +222,17 @@ def _base(row: Any) -> dict[str, Any]:
 
 
 def _listed(number: int, key: str, steps: pd.DataFrame, tables: tuple[pd.DataFrame, ...]) -> dict[str, Any]:
-    rows = pd.concat([t.loc[t["key"] == key, ["sender"]] for t in tables])
+    queued, made, refused = (t[t["key"] == key] for t in tables)
+    # The line that tells a message's size tells its sender, be it the null sender.
+    null = (queued["sender"].isna() & queued["size"].notna()).any()
+    senders = pd.concat([t["sender"] for t in (queued, made, refused)]).dropna()
     recipients = [r for r in dict.fromkeys(steps["recipient"]) if r]
     more = f" and {len(recipients) - 3:,} more" if len(recipients) > 3 else ""
     return {
         "number": number,
         "time": steps["time"].min(),
         "message_id": key[1:-1] if key.startswith("<") else None,
-        "sender": next(iter(rows["sender"].dropna()), None),
+        "sender": next(iter(senders), "<>" if null else None),
         "recipients": ", ".join(recipients[:3]) + more,
         "outcome": _outcome(steps),
         "hosts": ", ".join(dict.fromkeys(steps["host"])),
@@ -237,7 +242,7 @@ def _listed(number: int, key: str, steps: pd.DataFrame, tables: tuple[pd.DataFra
 def _outcome(steps: pd.DataFrame) -> str:
     """The last word on each recipient, counted: what our own next server took, that server's word replaces."""
     tried = steps[steps["recipient"] != ""]
-    last = tried.groupby("recipient", sort=False)["step"].last().replace({"sent": "accepted"})
+    last = tried.groupby("recipient", sort=False)["step"].last().replace({"sent": "accepted", "not tried": "deferred"})
     given_up = (steps["step"] == "removed") & steps["detail"].str.startswith("given up")
     if given_up.any():
         last = last.where(last != "deferred", "expired")

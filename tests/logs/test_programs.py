@@ -37,6 +37,39 @@ def test_mail_that_exim_gave_up_is_lost_though_the_last_line_names_no_server(tmp
     assert dict(zip(ends["recipient"], ends["outcome"], strict=True)) == {"c@y.example": "lost", "d@z.example": "lost"}
 
 
+WAITED = """\
+2026-11-20 09:00:00 1vNaXy-000000005vi-0000 <= <> R=1vNaXx-000000005vi-0000 U=Debian-exim P=local S=900 for c@y.example
+2026-11-20 09:00:01 1vNaXy-000000005vi-0000 == c@y.example R=dns T=remote_smtp H=mx.y.example [192.0.2.9]: SMTP error from remote mail server after RCPT TO:<c@y.example>: 451 4.7.1 greylisted
+2026-11-20 09:15:00 1vNaXy-000000005vi-0000 == c@y.example R=dns T=remote_smtp defer (-53): retry time not reached for any host
+2026-11-20 09:30:00 1vNaXy-000000005vi-0000 == c@y.example R=dns T=remote_smtp defer (-53): retry time not reached for any host
+2026-11-20 09:45:00 1vNaXy-000000005vi-0000 == c@y.example R=dns T=remote_smtp H=mx.y.example [192.0.2.9]: SMTP error from remote mail server after RCPT TO:<c@y.example>: 451 4.7.1 greylisted
+2026-11-20 10:00:00 1vNaXy-000000005vi-0000 == c@y.example R=dns T=remote_smtp defer (-53): retry time not reached for any host
+"""  # fmt: skip
+
+
+def test_what_exim_did_not_try_is_a_deferral_and_no_attempt(tmp_path: Path) -> None:
+    sender = WAITED.replace("<= <>", "<= a@x.example")
+    evidence = read(tmp_path, mainlog=sender)
+    assert evidence.deliveries["status"].tolist() == ["deferred"] * 5
+    assert evidence.deliveries["attempt"].tolist() == [1, 0, 0, 2, 0]
+    (end,) = evidence.outcomes.to_dict("records")
+    assert (end["outcome"], end["attempts"], end["reason"]) == ("pending", 2, "greylisted")
+    bar = logs.replies_by_reason(evidence).data[0]
+    assert list(bar.x) == [2]
+
+
+def test_a_recipient_that_was_never_tried_is_pending(tmp_path: Path) -> None:
+    untried = "".join(line for line in WAITED.splitlines(keepends=True) if "H=mx" not in line)
+    ends = read(tmp_path, mainlog=untried.replace("<= <>", "<= a@x.example")).outcomes
+    assert ends[["outcome", "attempts"]].values.tolist() == [["pending", 0]]
+
+
+def test_a_trace_tells_what_was_not_tried_and_of_whom_a_bounce_is(tmp_path: Path) -> None:
+    told = str(logs.trace(read(tmp_path, mainlog=WAITED), "c@y.example"))
+    assert told.count("not tried for c@y.example: retry time not reached") == 3
+    assert "from the null sender to c@y.example: deferred" in told
+
+
 @pytest.mark.parametrize(("main", "reject", "counted"), [(3, 3, 3), (3, 0, 3), (0, 2, 2), (1, 2, 2)])
 def test_exim_s_reject_log_adds_nothing_to_what_the_main_log_tells(
     tmp_path: Path, main: int, reject: int, counted: int

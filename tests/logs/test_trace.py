@@ -117,8 +117,9 @@ def test_what_was_refused_before_it_was_queued_is_told_too() -> None:
 
 
 def test_a_provider_s_message_has_attempts_and_no_arrival() -> None:
-    row = tried("13 02:00", "provider", "e1", "sent", message_id=None, relay_host=None)
+    row = tried("13 02:00", "provider", "e1", "sent", message_id=None, relay_host=None, sender=None)
     done = logs.trace(evidence(deliveries=[row]), "e1")
+    assert "from an unknown sender to b@x.example: accepted" in str(done)
     assert list(done.steps["step"]) == ["sent"]
     assert "the next server accepted it for b@x.example" in str(done)
 

@@ -12,5 +12,7 @@ def check(evidence: LogEvidence) -> Findings:
     questions = (recipients, providers, connections, queue, signins, accounts, inbound)
     frames = {t: getattr(evidence, t) for t in TABLES}
     named = {t: f.fillna({"host": _HOST}) if "host" in f and f["host"].isna().any() else f for t, f in frames.items()}
+    tried = named["deliveries"]
+    named["deliveries"] = tried[tried["attempt"].ne(0).fillna(True)]
     evidence = LogEvidence(InMemory(named), evidence.marks)
     return Findings(finding for question in questions for finding in question.check(evidence))

@@ -106,7 +106,10 @@ def replies_by_reason(evidence: LogEvidence) -> go.Figure:
     deliveries = evidence.deliveries
     if deliveries.empty:
         return theme.missing("No delivery is known", NONE)
-    counts = deliveries[deliveries["status"] != "sent"].groupby(["reason", "status"]).size().unstack(fill_value=0)
+    tried = deliveries["attempt"].ne(0).fillna(True)
+    counts = (
+        deliveries[tried & (deliveries["status"] != "sent")].groupby(["reason", "status"]).size().unstack(fill_value=0)
+    )
     if counts.empty:
         return theme.missing("No attempt was put off or refused", "Every attempt of the logs and events was accepted.")
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index].head(12)

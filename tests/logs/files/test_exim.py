@@ -96,7 +96,9 @@ def test_a_bounce_has_the_null_sender_and_a_local_message_no_client() -> None:
         ("== bob@x.example R=dns T=smtp defer (111): Connection refused", {"status": "deferred", "response": "Connection refused", "relay_host": None}),
         ("** bob@x.example R=dns T=remote_smtp: retry timeout exceeded", {"status": "expired", "relay_host": None}),
         ("** ann@meridian.example R=local T=mail_spool: mailbox is full", {"status": "bounced", "relay_host": "local"}),
-        ("== bob@x.example routing defer (-51): retry time not reached", {"recipient": "bob@x.example", "response": "retry time not reached"}),
+        ("== bob@x.example routing defer (-51): retry time not reached", {"response": "retry time not reached", "attempt": 0}),
+        ("== bob@x.example R=dns T=smtp defer (-53): retry time not reached for any host for 'x.example'", {"status": "deferred", "attempt": 0}),
+        ("== bob@x.example R=dns T=smtp defer (-44) H=mx [203.0.113.2]: SMTP error from remote mail server after RCPT TO:<bob@x.example>: 451 retry time not reached", {"attempt": None}),
     ],
 )  # fmt: skip
 def test_an_attempt_has_recipient_relay_reply_and_times(text: str, expected: dict[str, Any]) -> None:
