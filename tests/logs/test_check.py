@@ -68,7 +68,7 @@ FULL = "4.2.2 deferred 452 4.2.2 over quota"
         (many(5, "gmail.com", "4.7.28 deferred 421-4.7.28 unusual rate"), "logs.provider.rate_limited",
          {"provider": "gmail", "source_ip": "198.51.100.11"}),
         (many(60, "yahoo.com", "4.7.0 deferred 421 Too many connections"), "logs.connections.not_reused",
-         {"host": "out1", "providers": ["Yahoo"]}),
+         {"host": "out1", "providers": ["Yahoo"], "destinations": "yahoo.com"}),
         (many(20, "x.example", *[FULL] * 4, "4.2.2 bounced 452 4.2.2 over quota"), "logs.mailbox_full.retried",
          {"recipients": 20, "attempts": 100}),
         (many(1, "p.example", "5.1.10 bounced Domain does not accept mail (nullMX)"), "logs.recipient_domain.null_mx",

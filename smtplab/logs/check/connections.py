@@ -17,6 +17,7 @@ FEW = 50
 """Deliveries of a host below which nothing is said."""
 SLOW = 5.0
 """Seconds to connect (greeting and TLS included) that make a server slow; RFC 5321 allows minutes."""
+_NAMED = 5
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 """What may stand in a line that people copy."""
 _COLUMNS = [
@@ -46,6 +47,12 @@ def _loopback(address: str) -> bool:
         return False
 
 
+def destinations(domains: pd.Series[str]) -> str:
+    """The domains seen most, as smtp_connection_cache_destinations lists them."""
+    named = [str(d) for d in domains.value_counts().index if _HOST.fullmatch(str(d))]
+    return ", ".join(named[:_NAMED]) or "example.org"
+
+
 def _reuse(deliveries: pd.DataFrame, host: object) -> tuple[pd.DataFrame, int]:
     own = deliveries[(deliveries["host"] == host) & deliveries["connection_uses"].notna()]
     return own, int((own["connection_uses"] > 1).sum())
@@ -67,6 +74,7 @@ def _not_reused(deliveries: pd.DataFrame, told: pd.DataFrame) -> Iterator[Findin
                 providers=sorted(map(providers.name, rows["provider"].unique())),
                 deliveries=len(own),
                 recipients=int(rows["recipient"].nunique()),
+                destinations=destinations(rows["recipient_domain"]),
             )
 
 
@@ -76,8 +84,8 @@ def _single_use(deliveries: pd.DataFrame, refused: set[object]) -> Iterator[Find
         own, reused = _reuse(deliveries, host)
         if host in refused or len(own) < FEW or reused / len(own) >= 0.01:
             continue
-        near = own.groupby(["relay_ip", own["time"].dt.floor("2s")]).size()
-        could = int((near - 1).sum())
+        again = own.assign(close=own["time"].dt.floor("2s")).duplicated(["relay_ip", "close"]) & own["relay_ip"].notna()
+        could = int(again.sum())
         if could / len(own) >= 0.1:
             yield Finding(
                 "logs.connections.single_use",
@@ -86,6 +94,7 @@ def _single_use(deliveries: pd.DataFrame, refused: set[object]) -> Iterator[Find
                 host=str(host),
                 could=could,
                 share=f"{could / len(own):.0%}",
+                destinations=destinations(own.loc[again, "recipient_domain"]),
             )
 
 

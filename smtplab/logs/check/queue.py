@@ -8,6 +8,7 @@ import pandas as pd
 
 from smtplab import replies
 from smtplab.findings import Finding
+from smtplab.logs.check.connections import destinations
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import duration
 
@@ -26,7 +27,7 @@ _FEW = 50
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:
     """Findings on the queues."""
-    yield from _stages(evidence.deliveries[["host", "attempt", *_STAGES]])
+    yield from _stages(evidence.deliveries[["host", "attempt", "recipient_domain", *_STAGES]])
     yield from _stays(evidence.messages[["time", "host", "queue_id", "outcome", "lifetime"]])
     columns = ["recipient_domain", "attempts", "outcome", "reason"]
     yield from _walls(evidence.outcomes[columns])
@@ -46,7 +47,9 @@ def _stages(deliveries: pd.DataFrame) -> Iterator[Finding]:
         if queued >= 60:
             yield Finding("logs.delay.in_queue", str(host), seen, seconds=f"{queued:.0f}", **facts)
         if connecting >= 10:
-            yield Finding("logs.delay.connection", str(host), seen, seconds=f"{connecting:.0f}", **facts)
+            slow = destinations(rows.loc[rows["delay_connection"] >= connecting, "recipient_domain"])
+            more = {"seconds": f"{connecting:.0f}", "destinations": slow}
+            yield Finding("logs.delay.connection", str(host), seen, **facts, **more)
         if sending >= 30:
             yield Finding("logs.delay.transmission", str(host), seen, seconds=f"{sending:.0f}", **facts)
 
