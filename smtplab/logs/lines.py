@@ -1,7 +1,8 @@
 """When was a line written? Time stamps of syslog (RFC 3164, RFC 5424), ISO 8601 and journald's JSON.
 
 RFC 3164 stamps carry no year and no zone: the year is the latest that does not lie ahead of a given moment (the
-case's clock, or the time of the file), the zone is the case's. The others carry both.
+case's clock, or the time of the file), the zone is the case's. The others carry both. See years.py for files that are
+longer than a year.
 """
 
 from __future__ import annotations

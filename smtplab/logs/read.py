@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from smtplab.archives import whole
 from smtplab.errors import SourceError
-from smtplab.logs import cluster, copies, engine, files
+from smtplab.logs import cluster, copies, engine, files, years
 from smtplab.logs.engine import Job, Parts, Progress
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.evidence import InMemory, LogEvidence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from smtplab.case import Case
     from smtplab.tables import Sighting
 
-_SHAPE = 8
+_SHAPE = 9
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 SYSLOG = "syslog"
 SPOOLED = "standard-input"
@@ -53,6 +53,12 @@ class Source:
     begin: int
     telling: frozenset[int]
     """By which a file is known again: see copies.py."""
+    yearless: bool
+    """Its stamps tell no year."""
+    by_begin: bool
+    """The year in which it begins is known, not the moment behind which nothing was written."""
+    pieces: tuple[tuple[int, datetime], ...] = ()
+    """Where it is longer than a year: where each piece ends, and the moment behind which nothing of it was written."""
 
 
 def read(case: Case) -> LogEvidence:
@@ -181,15 +187,14 @@ def source(
         stamps = Stamps(zone, _LATER)
         if not any(stamps.line(line) for line in first):
             raise SourceError("not a mail log: no line bears a time stamp that is known", where=name)
-    if as_of is None:
-        as_of = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        begun = since(year, first[0], zone) if year and first else None
-        as_of = begun or as_of
+    begun = since(year, first[0], zone) if year and first and as_of is None else None
+    as_of = begun or as_of or datetime.fromtimestamp(path.stat().st_mtime, UTC)
     name = whole(name)
     setting = Setting(name, zone, as_of, "")
     stamps = Stamps(zone, as_of)
     time = next((s.time for line in first if (s := stamps.line(line))), 0)
-    return Source(path, name, setting, kind, time, copies.begin(first), copies.telling(first))
+    known = copies.begin(first), copies.telling(first)
+    return Source(path, name, setting, kind, time, *known, years.yearless(first), by_begin=begun is not None)
 
 
 def _format(format: str, first: list[str]) -> FileFormat | None:
@@ -214,11 +219,13 @@ def build(
 ) -> Parts:
     """Read the sources, each line once; see engine.build, and cluster.build for a `client`."""
     # What is made here is seen by no other machine.
-    once = copies.once(sources, None if client else work)
+    spool = None if client else work
+    once = copies.once(sources, spool)
+    made = jobs(years.dated(s, spool) for s in once.sources)
     if client:
-        parts = cluster.build(jobs(once.sources), known, work, client, progress=progress)
+        parts = cluster.build(made, known, work, client, progress=progress)
     else:
-        parts = engine.build(jobs(once.sources), known, work, kept, progress)
+        parts = engine.build(made, known, work, kept, progress)
     parts.told = once.told
     return parts
 
@@ -227,12 +234,27 @@ def jobs(sources: Iterable[Source]) -> list[Job]:
     """The segments of all files, in the order in which the files begin: rotated files become one log again."""
     made = []
     for one in sorted(sources, key=lambda s: (s.first, s.name)):
-        segments = cut(one.path, one.name)
         if one.format:
             # A record may be longer than a line, and a table's head stands at its beginning.
-            segments = [Segment(one.path, one.name)]
-        made += [Job(s, one.setting, one.format) for s in segments]
+            made.append(Job(Segment(one.path, one.name), one.setting, one.format))
+        elif not one.pieces:
+            made += [Job(s, one.setting) for s in cut(one.path, one.name)]
+        else:
+            made += _by_piece(one)
     return made
+
+
+def _by_piece(source: Source) -> Iterator[Job]:
+    pieces = iter(source.pieces)
+    end, as_of = next(pieces)
+    for segment in cut(source.path, source.name):
+        start, stop = segment.start, segment.end or end
+        while start < stop:
+            setting = replace(source.setting, as_of=as_of)
+            yield Job(replace(segment, start=start, end=min(end, stop)), setting)
+            start = min(end, stop)
+            if start == end:
+                end, as_of = next(pieces, (stop, as_of))
 
 
 def sightings(evidence: LogEvidence) -> list[Sighting]:
