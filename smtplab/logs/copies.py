@@ -201,5 +201,5 @@ def _runs(path: Path) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         yield run, np.fromiter(map(hash, lines), np.int64, len(lines))
 
 
-def _row(source: Source, what: str, lines: int = 0) -> dict[str, Any]:
+def _row(source: Source, what: str, lines: int | None = None) -> dict[str, Any]:
     return {"file": source.name, "line": 1, "what": what, "records": lines}

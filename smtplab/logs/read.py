@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 from zoneinfo import ZoneInfo
 
 from smtplab.archives import whole
+from smtplab.casefile import SOURCE_KINDS
 from smtplab.errors import SourceError
 from smtplab.logs import cluster, copies, engine, files, years
 from smtplab.logs.engine import Job, Parts, Progress
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _SHAPE = 9
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
+_MOST = 1_000
+"""Files left out that are told."""
 SYSLOG = "syslog"
 SPOOLED = "standard-input"
 _LATER = datetime(9000, 1, 1, tzinfo=UTC)
@@ -69,18 +73,36 @@ def read(case: Case) -> LogEvidence:
     import pandas as pd
 
     paths = [*case.sources("logs"), *case.sources("events")]
-    options = f"{_SHAPE}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
-    tables = case.cached("logs", paths, lambda: _build(case, paths), options)
+    beside = left_out(case)
+    options = f"{_SHAPE}|{beside!r}|{case.hosts!r}|{case.file.streams!r}|{case.timezone}|{case.as_of:%Y-%m-%d}"
+    tables = case.cached("logs", paths, lambda: _build(case, paths, beside), options)
     marks = tuple((pd.Timestamp(m.time), m.text) for m in case.marks)
     return LogEvidence(InMemory(tables), marks)
 
 
-def _build(case: Case, paths: list[Path]) -> dict[str, pd.DataFrame]:
+def left_out(case: Case) -> list[str]:
+    """What lies beside the logs and events of a case, and is named by no pattern of its case.toml."""
+    named = {f for kind in SOURCE_KINDS for f in case.sources(kind)}
+    patterns = [Path(p) for kind in ("logs", "events") for p in case.file.sources.get(kind, ())]
+    folders = {case.path / p.parent for p in patterns if p.parent.parts and not any(c in str(p.parent) for c in "*?[")}
+    beside = (f for folder in sorted(folders) if folder.is_dir() for f in sorted(folder.iterdir()))
+    unnamed = (f for f in beside if not f.name.startswith(".") and f not in named)
+    files = (f for f in unnamed if f.is_file() or (not (_files(f) & named) and _files(f)))
+    return [case.rel(f) for f in islice(files, _MOST)]
+
+
+def _files(folder: Path) -> set[Path]:
+    return {f for f in islice(folder.rglob("*"), _MOST) if f.is_file()}
+
+
+def _build(case: Case, paths: list[Path], beside: list[str]) -> dict[str, pd.DataFrame]:
     sources = [source(p, case.rel(p), zone=case.timezone, as_of=case.as_of) for p in paths]
     logs = {case.rel(p) for p in case.sources("logs")}
     with case.workshop("logs") as kept, tempfile.TemporaryDirectory(prefix="smtplab-") as work:
         known = Known(case.hosts, case.streams)
         parts = build(sources, known, Path(work), kept)
+        what = "not read: no pattern of sources in case.toml matches it"
+        parts.told += [{"file": whole(name), "line": None, "what": what, "records": None} for name in beside]
         tables = frames(parts, known, Path(work))
     told = [t for name, t in parts.tallies.items() if name in logs]
     if told and all(understood(t) <= 0 and not t.unknown for t in told) and any(t.passed or t.damage for t in told):

@@ -210,6 +210,20 @@ def test_a_log_is_unpacked_by_what_it_is_whatever_its_name(
     assert len(logs.read(Case.open(case)).messages) == 1
 
 
+def test_a_file_that_no_pattern_of_the_case_names_is_told(case: Path) -> None:
+    toml = (case / "case.toml").read_text()
+    (case / "case.toml").write_text(toml.replace('"sources/logs/*"', '"sources/logs/*.gz"'))
+    folder = case / "sources" / "logs"
+    assert read(case, *queued("4abcd12345")).problems.empty
+    (folder / "mail.log.zst").write_bytes(b"x")
+    (folder / "old").mkdir()
+    assert read(case, *queued("4abcd12345")).problems["file"].tolist() == ["sources/logs/mail.log.zst"]
+    (folder / "old" / "mail.log").write_text("x")
+    problems = read(case, *queued("4abcd12345")).problems
+    assert problems["file"].tolist() == ["sources/logs/mail.log.zst", "sources/logs/old"]
+    assert problems["what"].str.startswith("not read: no pattern of sources in case.toml").all()
+
+
 def test_a_log_of_other_programs_only_is_refused(case: Path) -> None:
     (case / "sources" / "logs" / "syslog").write_text("Jan  1 00:00:00 h cron[1]: x\n")
     with pytest.raises(SourceError, match="sources/logs/syslog: no line of a mail program"):
