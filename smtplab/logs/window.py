@@ -119,8 +119,10 @@ def _deliveries(queue: Queue) -> Columns:
     code = queue.code["delivery"]
     at = np.flatnonzero((code < 0) | queue.closed[code])
     made, code = take(held, at), code[at]
-    asked = column(made, "attempt")
-    made["attempt"] = np.where(asked == NONE, queue.attempt(at), asked)
+    made["attempt"] = column(made, "attempt").copy()
+    # Where the program counts, it counts; what it tells that it did not try is none of those that are counted here.
+    counted = np.flatnonzero(made["attempt"] == NONE)
+    made["attempt"][counted] = queue.attempt(at[counted])
     made["message"] = np.where(code >= 0, queue.first[code], NONE)
     for name in ("dkim_domain", "header_from"):
         made[f"told_{name}"] = (code >= 0) & known(queue.column(name))[code]
