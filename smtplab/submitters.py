@@ -93,10 +93,16 @@ class Submitters:
 
         Addresses that nothing given allows stand last, each in a row of its own.
         """
-        rows = [_row(h.host, a.text, a.sign_in, a.seen, h.by(a)) for h in self.hosts for a in h.allowed]
+        rows = [_row(h.host, a.text, a.sign_in, _short(h.host, a.seen), h.by(a)) for h in self.hosts for a in h.allowed]
         rows += [_row(h.host, str(u.address), u.sign_in, "nothing given", [u]) for h in self.hosts for u in h.outside()]
         columns = ["host", "network", "sign-in", "allowed by", "messages", "accounts", "addresses", "last seen"]
         return pd.DataFrame(rows, columns=columns)
+
+
+def _short(host: str, seen: str) -> str:
+    """The line without the folder of its file, and without the host in the file's name: it stands beside."""
+    file, colon, line = seen.partition(": ")
+    return file.rpartition("/")[2].removeprefix(f"{host}.") + colon + line
 
 
 def _row(host: str, network: str, sign_in: bool, by: str, uses: list[Use]) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from smtplab.rates import bands
 _OUTCOMES = ("accepted", "late", "lost", "pending")
 _PATTERNS = {"lost": "/", "late": "."}
 _STREAMS = 7
-_DASHES = ("solid", "dash", "dot")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 def outcomes_by_provider(evidence: LogEvidence) -> go.Figure:
@@ -102,7 +102,7 @@ def undelivered(evidence: LogEvidence) -> go.Figure:
         slowest = max(slowest, (name, hour, float(left[-1])), key=lambda s: s[1])
         figure.add_scatter(
             name=name, x=[round(float(g) / 60, 3) for g in grid], y=[round(float(v), 5) for v in left],
-            line={"color": theme.series(number), "width": 2, "shape": "hv", "dash": _DASHES[number % 3]},
+            line={"color": theme.series(number), "width": 2, "shape": "hv", "dash": _DASHES[number % len(_DASHES)]},
         )  # fmt: skip
     figure.update_xaxes(
         type="log", tickvals=[1 / 60, 1, 60, 1440, 7200], ticktext=["1 s", "1 min", "1 h", "1 d", "5 d"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import shorten
+from textwrap import shorten, wrap
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -68,13 +68,20 @@ def mark(figure: go.Figure, marks: Sequence[tuple[pd.Timestamp, str]], first: pd
             x=f"{time:%Y-%m-%d %H:%M}", xref="x", y=0, yref="paper", yshift=-34, text=str(number), showarrow=False,
             font={"size": 11, "color": theme.colour("paper")}, bgcolor=theme.colour("faint"), borderpad=2,
         )  # fmt: skip
-    for number, (time, text) in enumerate(shown, 1):
+    lines = [line for number, (time, text) in enumerate(shown, 1) for line in _named(number, time, text)]
+    for number, line in enumerate(lines, 1):
         figure.add_annotation(
             x=0, xref="paper", xanchor="left", xshift=-40, y=0, yref="paper", yanchor="top", yshift=-38 - 16 * number,
-            text=f"{number}  {theme.day(time)}: {shorten(text, 40, placeholder=' …')}", showarrow=False,
-            font={"size": 11, "color": theme.colour("faint")},
+            text=line, showarrow=False, font={"size": 11, "color": theme.colour("faint")},
         )  # fmt: skip
-    figure.update_layout(margin_b=48 + (14 + 16 * len(shown) if shown else 0))
+    figure.update_layout(margin_b=48 + (14 + 16 * len(lines) if lines else 0))
+
+
+def _named(number: int, time: pd.Timestamp, text: str) -> list[str]:
+    """The name of a mark in lines that a telephone shows."""
+    said = shorten(f"{theme.day(time)}: {text}", 150, placeholder=" …")
+    first, *more = wrap(said, 54) or [""]
+    return [f"{number}  {first}", *(f"\u00a0\u00a0\u00a0{line}" for line in more)]
 
 
 def finish(figure: go.Figure, *, title: str, alt: str, y: str | None = None) -> go.Figure:
