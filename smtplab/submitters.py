@@ -89,7 +89,7 @@ class Submitters:
         return f"Submitters({len(self.hosts)} hosts with configuration and log)"
 
     def frame(self) -> pd.DataFrame:
-        """A row a network: host, network, sign-in, allowed by, messages, accounts, addresses, last seen.
+        """A row a network: host, network, sign-in, allowed by, messages, accounts, addresses, last seen (UTC).
 
         Addresses that nothing given allows stand last, each in a row of its own.
         """
@@ -100,14 +100,14 @@ class Submitters:
 
 
 def _short(host: str, seen: str) -> str:
-    """The line without the folder of its file, and without the host in the file's name: it stands beside."""
+    """File, line and setting, without what stands in the columns beside: host and networks."""
     file, colon, line = seen.partition(": ")
-    return file.rpartition("/")[2].removeprefix(f"{host}.") + colon + line
+    return file.rpartition("/")[2].removeprefix(f"{host}.") + colon + line.partition(" = ")[0]
 
 
 def _row(host: str, network: str, sign_in: bool, by: str, uses: list[Use]) -> tuple[object, ...]:
     accounts = len(frozenset[str]().union(*(u.accounts for u in uses)))
-    last = max((u.last for u in uses), default=None)
+    last = max((u.last.date() for u in uses), default=None)
     told = "needed" if sign_in else "none"
     return host, network, told, by, sum(u.messages for u in uses), accounts, len(uses), last
 
