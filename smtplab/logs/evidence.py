@@ -24,8 +24,8 @@ class Tables(Protocol):
     def table(self, name: str) -> pd.DataFrame:
         """A table in memory, in its row order."""
 
-    def count(self, name: str) -> int:
-        """Its rows."""
+    def count(self, name: str) -> int | None:
+        """Its rows; None where they were not made yet, which takes a while."""
 
     def sql(self, query: str, parameters: Parameters) -> pd.DataFrame:
         """The answer to a query over all of them."""
@@ -61,7 +61,8 @@ class LogEvidence:
 
     def __repr__(self) -> str:
         shown = ("deliveries", "messages", "connections", "outcomes", "problems")
-        return "LogEvidence(" + ", ".join(f"{self.tables.count(t):,} {t}" for t in shown) + ")"
+        counts = {t: n for t in shown if (n := self.tables.count(t)) is not None}
+        return f"LogEvidence({', '.join(f'{n:,} {t}' for t, n in counts.items())})"
 
     def sql(self, query: str, parameters: Parameters = None) -> pd.DataFrame:
         """The answer to a query (`select`) over the tables, in DuckDB's SQL; no other file is read, none is written.

@@ -7,6 +7,8 @@ select
         coalesce(round(epoch(d.time) - d.delay), d.seq)) >> 1)::bigint) as message),
     coalesce(m.time, case when d.message is null then d.time - to_microseconds((d.delay * 1e6)::bigint) end) as queued_at,
     coalesce(m.outcome = 'expired', false) as expired,
+    -- The line that tells a message's size tells its sender: without one, the sender is not known.
+    d.sender is null and m.size is not null as from_nobody,
     d.status = 'sent' and d.message_id is not null and case
         -- A content filter hands the message back to the same server under another queue id.
         when regexp_matches(coalesce(d.relay_ip, ''), '^(?:127\.[0-9.]+|::1)$') then coalesce(here.held, 0) > 1
@@ -38,7 +40,7 @@ select * from (
     from (
         select *, lag(seq) over (partition by message, recipient order by seq) as before
         from trail
-        where not leads_on and sender is not null and coalesce(relay_host, '') not in ('local', 'virtual')))
+        where not leads_on and not from_nobody and coalesce(relay_host, '') not in ('local', 'virtual')))
 where nth = 1 or seq = taken;
 
 create or replace temp table outcomes as

@@ -35,8 +35,10 @@ class Stored:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
 
-    def count(self, name: str) -> int:
-        """Its rows, which need not be loaded."""
+    def count(self, name: str) -> int | None:
+        """Its rows, which need not be loaded; of outcomes only once they were asked for."""
+        if name == "outcomes" and not self._outcomes.exists():
+            return None
         if name in self._loaded or name == "problems":
             return len(self.table(name))
         with engine.connection(self.work) as con:

@@ -106,6 +106,13 @@ def test_a_recipient_has_one_final_outcome(case: Path, lines: list[str], outcome
     assert rows[["outcome", "attempts", "stream"]].values.tolist() == [[outcome, attempts, "tickets"]]
 
 
+def test_recipients_count_where_the_log_names_no_sender_and_not_where_it_is_the_null_sender(case: Path) -> None:
+    sent = delivery("4abcd12345", "a@x.example", "sent", "2.0.0", "250 ok")
+    # Lines of smtp alone, as `grep status=` leaves them.
+    assert read(case, sent).outcomes[["recipient", "outcome"]].values.tolist() == [["a@x.example", "accepted"]]
+    assert read(case, *queued("4abcd12345", sender=""), sent).outcomes.empty
+
+
 TAKEN, REFUSED = ("sent", "2.0.0", "250 ok"), ("bounced", "5.1.1", "550 5.1.1 unknown")
 HELD = ("deferred", "4.2.2", "452 4.2.2 full")
 GONE = "Jan  4 00:51:00 out1 postfix/qmgr[7]: 4abcd12345: {}"

@@ -48,13 +48,20 @@ def evidence(on_disk: LogEvidence, request: pytest.FixtureRequest) -> LogEvidenc
     ("query", "answer"),
     [
         ("select status, count(*) as n from deliveries group by 1", [["sent", 2]]),
-        ("from outcomes select outcome, recipient", [["accepted", "a1@b.example"]]),
+        ("from outcomes select outcome, sender where sender is not null", [["accepted", "s@a.example"]]),
         ("select count(*) from messages join deliveries using (host, queue_id)", [[2]]),
         ("select count(*) from problems union all select count(*) from complaints", [[0], [0]]),
     ],
 )
 def test_every_table_answers(evidence: LogEvidence, query: str, answer: list[list[object]]) -> None:
     assert evidence.sql(query).values.tolist() == answer
+
+
+def test_what_takes_a_while_is_made_when_it_is_asked_for(log: Path) -> None:
+    mail = logs.read_paths([log])
+    assert repr(mail) == "LogEvidence(2 deliveries, 2 messages, 0 connections, 0 problems)"
+    assert len(mail.outcomes) == 2
+    assert repr(mail) == "LogEvidence(2 deliveries, 2 messages, 0 connections, 2 outcomes, 0 problems)"
 
 
 def test_the_columns_are_those_of_the_tables(evidence: LogEvidence) -> None:
