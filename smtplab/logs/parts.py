@@ -103,14 +103,17 @@ class Parts:
 
     def whole(self, name: str) -> pa.Table:
         """All rows of a table."""
+        return pa.concat_tables([self.memory(name), *map(pq.read_table, self.files(name))])
+
+    def files(self, name: str) -> list[Path]:
+        """The files that hold the other rows of a table."""
         rows = self.tables.get(name, Rows())
-        return pa.concat_tables([self.memory(name), *map(pq.read_table, [*rows.files, *rows.late_files])])
+        return [*rows.files, *rows.late_files]
 
     def view(self, con: Any, name: str) -> str:
         """All rows of a table, for a statement of `con`."""
         con.register(f"held_{name}", self.memory(name))
-        rows = self.tables.get(name, Rows())
-        if not (files := [*rows.files, *rows.late_files]):
+        if not (files := self.files(name)):
             return f"held_{name}"
         listed = ", ".join(map(quoted, files))
         return f"(from held_{name} union all by name from read_parquet([{listed}]))"

@@ -20,11 +20,12 @@ from smtplab.archives import whole
 from smtplab.casefile import SOURCE_KINDS
 from smtplab.errors import SourceError
 from smtplab.logs import cluster, copies, engine, files, years
-from smtplab.logs.engine import Job, Parts, Progress
+from smtplab.logs.engine import Job, Progress
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.evidence import InMemory, LogEvidence
 from smtplab.logs.lines import Stamps, since
 from smtplab.logs.meaning import Known
+from smtplab.logs.parts import Parts
 from smtplab.logs.results import frames, understood
 from smtplab.logs.segments import MAX_RECORD, Segment, cut, given, head
 from smtplab.logs.stored import Stored

@@ -174,8 +174,7 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Make every table of the parts a view of `con`, and what `columns` asks of them."""
     engine.views(con, parts)
     ended = (resources.files("smtplab.logs") / "ended.sql").read_text("utf-8")
-    deliveries = f"read_parquet({parts.files('deliveries')})"
-    con.execute(f"create temp view ended_as as {ended.format(deliveries=deliveries)}")
+    con.execute(f"create temp view ended_as as {ended.format(deliveries=parts.view(con, 'deliveries'))}")
 
 
 def frames(parts: Parts, known: Known, work: Path) -> dict[str, pd.DataFrame]:

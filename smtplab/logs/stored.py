@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from smtplab.logs import engine
-from smtplab.logs.engine import Parts
 from smtplab.logs.evidence import TABLES, Parameters, ask, frame
 from smtplab.logs.meaning import Known
 from smtplab.logs.outcomes import outcomes
+from smtplab.logs.parts import Parts
 from smtplab.logs.results import columns, ordered, problems, views
 from smtplab.logs.values import quoted
 
@@ -49,8 +49,8 @@ class Stored:
         """The answer to a query over all of them."""
         with engine.connection(self.work) as con:
             self._views(con, query)
-            files = [self.parts.files(t)[1:-1] for t in engine.TABLES] + [quoted(self._outcomes)]
-            con.execute(f"set allowed_paths = [{', '.join(filter(None, files))}]")
+            files = [file for table in engine.TABLES for file in self.parts.files(table)] + [self._outcomes]
+            con.execute(f"set allowed_paths = [{', '.join(map(quoted, files))}]")
             con.register("problems", self.table("problems"))
             for name in TABLES[:-1]:
                 if name != "outcomes" or _speaks_of(name, query):
