@@ -12,20 +12,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from smtplab.errors import SmtplabError
-from smtplab.logs.arrays import flags, marks, values, without_empty
+from smtplab.logs.arrays import flags, values, without_empty
 from smtplab.logs.parse import Tally
 from smtplab.logs.values import quoted
 from smtplab.tape import beside
 
-HELD = 192 << 20
+HELD = 128 << 20
 """Bytes of rows that stay in memory."""
 LATE = 500_000
 """Late rows that are put in order in memory."""
+GROUP = 100_000
+"""Rows of a group of a Parquet file."""
 _REPEATED = [
     "host", "mta", "sender", "recipient_domain", "provider", "relay_host", "relay_ip", "status", "enhanced_code",
     "reason", "rule", "tls_version", "tls_cipher", "tls_verified", "source_ip", "stream", "campaign", "header_from",
@@ -51,7 +54,7 @@ class Rows:
         """The rows of a window."""
         if not len(made):
             return
-        time = values(made["time"].combine_chunks().cast(pa.int64()))
+        time = _times(made)
         timely = time > self.newest
         if timely.all():
             self.timely.append(made)
@@ -89,7 +92,7 @@ class Parts:
             for held, files in ((rows.timely, rows.files), (rows.late, rows.late_files)):
                 if held:
                     file = self.folder / f"{name}.{len(rows.files) + len(rows.late_files):06}.parquet"
-                    _write(pa.concat_tables(held), file)
+                    _write(held, file)
                     files.append(file)
                     held.clear()
         self.held = 0
@@ -129,16 +132,27 @@ class Parts:
 
 def _merged(rows: Rows, keys: Sequence[tuple[str, str]]) -> Iterator[pa.Table]:
     late = [*map(pq.read_table, rows.late_files), *rows.late]
-    left = pa.concat_tables(late) if late else None
-    for made in chain(map(pq.read_table, rows.files), rows.timely):
-        if left is not None and len(left):
-            early = marks(pc.less_equal(left["time"], pc.max(made["time"])).combine_chunks())
-            if early.any():
-                made = pa.concat_tables([made, left.filter(flags(early))])
-                left = left.filter(flags(~early))
+    left = _sorted(pa.concat_tables(late), keys) if late else None
+    times = _times(left) if left is not None else None
+    done = 0
+    for made in chain(*map(_groups, rows.files), rows.timely):
+        if left is not None and times is not None:
+            due = int(np.searchsorted(times, _times(made).max(), side="right"))
+            made = pa.concat_tables([made, left.slice(done, due - done)])
+            done = due
         yield _sorted(made, keys)
-    if left is not None and len(left):
-        yield _sorted(left, keys)
+    if left is not None and done < len(left):
+        yield left.slice(done)
+
+
+def _groups(file: Path) -> Iterator[pa.Table]:
+    """The windows that a file holds."""
+    held = pq.ParquetFile(file)
+    return (held.read_row_group(number) for number in range(held.num_row_groups))
+
+
+def _times(made: pa.Table) -> Any:
+    return values(made["time"].combine_chunks().cast(pa.int64()))
 
 
 def _sorted(made: pa.Table, keys: Sequence[tuple[str, str]]) -> pa.Table:
@@ -147,9 +161,12 @@ def _sorted(made: pa.Table, keys: Sequence[tuple[str, str]]) -> pa.Table:
     return made if (as_it_is[1:] > as_it_is[:-1]).all() else made.take(order)
 
 
-def _write(rows: pa.Table, file: Path) -> None:
+def _write(held: Sequence[pa.Table], file: Path) -> None:
+    options = {"compression": "lz4", "write_statistics": False, "use_dictionary": _REPEATED}
     try:
-        pq.write_table(rows, file, compression="lz4", write_statistics=False, use_dictionary=_REPEATED)
+        with pq.ParquetWriter(file, held[0].schema, **options) as writer:
+            for window in held:
+                writer.write_table(window)
     except OSError as e:
         raise full_disk(e) from e
 
@@ -164,13 +181,25 @@ def write_in_order(made: Iterator[pa.Table], columns: Sequence[str], output: Pat
     """Write these columns of tables one behind the other to a Parquet file, which is there whole or not at all."""
     try:
         with beside(output) as file:
-            first = _named(next(made), columns)
+            parts = _of_some_size(_named(one, columns) for one in made)
+            first = next(parts)
             with pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED) as writer:
-                writer.write_table(first)
-                for more in made:
-                    writer.write_table(_named(more, columns))
+                for part in chain([first], parts):
+                    writer.write_table(part)
     except OSError as e:
         raise full_disk(e) from e
+
+
+def _of_some_size(made: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in larger tables, which are read faster."""
+    waiting: list[pa.Table] = []
+    for one in made:
+        waiting.append(one)
+        if sum(map(len, waiting)) >= GROUP:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _named(made: pa.Table, columns: Sequence[str]) -> pa.Table:
