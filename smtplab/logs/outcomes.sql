@@ -1,14 +1,15 @@
 -- What became of each recipient in the end. Mail that one of our own servers hands to another (RFC 5321 sections 2.3.10
 -- and 3.9) ends there for nobody; only what the last of them says is a recipient's outcome.
 create or replace temp table trail as
-select
+select d.seq, d.recipient, d.status,
     -- PowerMTA's accounting names no message: sender and the moment of queueing tell one from the next.
-    d.* replace (coalesce(d.message, -(hash(d.host, d.sender, d.message_id,
-        coalesce(round(epoch(d.time) - d.delay), d.seq)) >> 1)::bigint) as message),
+    coalesce(d.message, -(hash(d.host, d.sender, d.message_id,
+        coalesce(round(epoch(d.time) - d.delay), d.seq)) >> 1)::bigint) as message,
     coalesce(m.time, case when d.message is null then d.time - to_microseconds((d.delay * 1e6)::bigint) end) as queued_at,
     coalesce(m.outcome = 'expired', false) as expired,
     -- The line that tells a message's size tells its sender: without one, the sender is not known.
-    d.sender is null and m.size is not null as from_nobody,
+    (d.sender is not null or m.size is null) and coalesce(d.relay_host, '') not in ('local', 'virtual') as of_ours,
+    case when d.status = 'sent' then d.message_id end as handed_on,
     d.status = 'sent' and d.message_id is not null and case
         -- A content filter hands the message back to the same server under another queue id.
         when regexp_matches(coalesce(d.relay_ip, ''), '^(?:127\.[0-9.]+|::1)$') then coalesce(here.held, 0) > 1
@@ -30,7 +31,8 @@ left join (select lower(split_part(host, '.', 1)) as label, message_id, count(*)
     on coalesce(o.label, n.label) = there.label and d.message_id = there.message_id;
 
 create or replace temp table begun_by_hop as
-select message_id, lower(recipient) as recipient, min(queued_at) as begun from trail where leads_on group by all;
+select handed_on as message_id, lower(recipient) as recipient, min(queued_at) as begun
+from trail where leads_on group by all;
 
 create or replace temp table ended as
 select * from (
@@ -40,18 +42,23 @@ select * from (
     from (
         select *, lag(seq) over (partition by message, recipient order by seq) as before
         from trail
-        where not leads_on and not from_nobody and coalesce(relay_host, '') not in ('local', 'virtual')))
+        where not leads_on and of_ours))
 where nth = 1 or seq = taken;
 
 create or replace temp table outcomes as
 with finals as (
-    select e.*, least(e.queued_at, coalesce(b.begun, e.queued_at)) as began, h.smtp_code as held_code,
-        h.enhanced_code as held_enhanced, h.response as held_response, h.reason as held_reason, h.rule as held_rule,
-        h.seq as held, 'log' as origin
+    -- What is wide is joined where it is known which rows are wanted.
+    select d.* exclude (message), e.expired, e.queued_at, least(e.queued_at, coalesce(b.begun, e.queued_at)) as began,
+        h.smtp_code as held_code, h.enhanced_code as held_enhanced, h.response as held_response,
+        h.reason as held_reason, h.rule as held_rule, h.seq as held, 'log' as origin
     from (select * from ended where nth = 1) as e
-    left join (select message, recipient, before from ended where seq = taken) as k using (message, recipient)
-    left join trail as h on k.before = h.seq and e.message = h.message and e.recipient = h.recipient
-    left join begun_by_hop as b on e.message_id = b.message_id and lower(e.recipient) = b.recipient
+    join (select * from deliveries where not from_event) as d
+        on e.seq = d.seq and e.recipient is not distinct from d.recipient
+    left join (select message, recipient, before from ended where seq = taken) as k
+        on e.message = k.message and e.recipient = k.recipient
+    left join (select * from deliveries where not from_event and status <> 'sent') as h
+        on k.before = h.seq and e.recipient = h.recipient
+    left join begun_by_hop as b on d.message_id = b.message_id and lower(e.recipient) = b.recipient
     union all by name
     -- Few events count the tries; each that was put off is one, and the last word is another.
     select * exclude (key, put_off)

@@ -7,6 +7,7 @@ the window before told already) is kept apart, so that the rest is put in order 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -18,15 +19,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from smtplab.errors import SmtplabError
-from smtplab.logs.arrays import flags, values, without_empty
+from smtplab.logs.arrays import flags, values
 from smtplab.logs.parse import Tally
 from smtplab.logs.values import quoted
 from smtplab.tape import beside
 
 HELD = 128 << 20
 """Bytes of rows that stay in memory."""
-LATE = 500_000
-"""Late rows that are put in order in memory."""
+LATE = 200_000
+"""Late rows that are put in order at a time."""
 GROUP = 100_000
 """Rows of a group of a Parquet file."""
 _REPEATED = [
@@ -36,6 +37,7 @@ _REPEATED = [
     "auth_user", "sasl_user", "ended", "outcome", "stage",
 ]  # fmt: skip
 """Columns of few different values."""
+_OPTIONS: Mapping[str, Any] = {"compression": "lz4", "write_statistics": False, "use_dictionary": _REPEATED}
 
 
 @dataclass
@@ -121,28 +123,68 @@ class Parts:
         listed = ", ".join(map(quoted, files))
         return f"(from held_{name} union all by name from read_parquet([{listed}]))"
 
-    def in_order(self, name: str, sort: Sequence[str]) -> Iterator[pa.Table] | None:
-        """The rows by what `sort` names, the time first, a part at a time; None where too many came late."""
+    def in_order(self, name: str, sort: Sequence[str]) -> Iterator[pa.Table]:
+        """The rows by what `sort` names, the time first, a part at a time."""
+        keys = [(c, "ascending") for c in (*sort, "seq")]
         rows = self.tables.get(name, Rows())
+        if not rows.timely and not rows.files:
+            return iter([self.memory(name)])
+        return _merged(chain(*map(_groups, rows.files), rows.timely), self._late(name, rows, keys), keys)
+
+    def _late(self, name: str, rows: Rows, keys: Keys) -> Iterator[pa.Table]:
+        """What came late, in order; where that is much, it is shared out to files by time first."""
+        late = chain(*map(_groups, rows.late_files), rows.late)
         if rows.late_rows > LATE:
-            return None
-        found = _merged(rows, [(c, "ascending") for c in (*sort, "seq")])
-        return found if rows.timely or rows.files else iter([self.memory(name)])
+            bounds = _bounds([_times(t) for t in (*_columns(rows.late_files, "time"), *rows.late)])
+            for file in _shared_out(late, bounds, self.folder / f"{name}.late"):
+                yield _sorted(pq.read_table(file), keys)
+                file.unlink()
+        elif rows.late_rows:
+            yield _sorted(pa.concat_tables(late), keys)
 
 
-def _merged(rows: Rows, keys: Sequence[tuple[str, str]]) -> Iterator[pa.Table]:
-    late = [*map(pq.read_table, rows.late_files), *rows.late]
-    left = _sorted(pa.concat_tables(late), keys) if late else None
-    times = _times(left) if left is not None else None
-    done = 0
-    for made in chain(*map(_groups, rows.files), rows.timely):
-        if left is not None and times is not None:
-            due = int(np.searchsorted(times, _times(made).max(), side="right"))
-            made = pa.concat_tables([made, left.slice(done, due - done)])
-            done = due
-        yield _sorted(made, keys)
-    if left is not None and done < len(left):
-        yield left.slice(done)
+Keys = Sequence[tuple[str, str]]
+
+
+def _merged(timely: Iterator[pa.Table], late: Iterator[pa.Table], keys: Keys) -> Iterator[pa.Table]:
+    left: pa.Table | None = next(late, None)
+    for made in timely:
+        newest, parts = _times(made).max(), [made]
+        while left is not None:
+            due = int(np.searchsorted(_times(left), newest, side="right"))
+            parts.append(left.slice(0, due))
+            left = left.slice(due) if due < len(left) else next(late, None)
+            if due == 0 or (left is not None and _times(left)[0] > newest):
+                break
+        yield _sorted(pa.concat_tables(parts), keys)
+    while left is not None:
+        yield left
+        left = next(late, None)
+
+
+def _bounds(times: Sequence[Any]) -> Any:
+    """Times between which about LATE rows lie."""
+    every = np.sort(np.concatenate(times))
+    return np.unique(every[LATE::LATE])
+
+
+def _shared_out(made: Iterator[pa.Table], bounds: Any, folder: Path) -> list[Path]:
+    """Files of rows between the bounds, in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{number:06}.parquet" for number in range(len(bounds) + 1)]
+    with ExitStack() as stack:
+        writers: dict[int, pq.ParquetWriter] = {}
+        for rows in made:
+            place = np.searchsorted(bounds, _times(rows), side="left")
+            for number in np.unique(place).tolist():
+                if number not in writers:
+                    writers[number] = stack.enter_context(pq.ParquetWriter(files[number], rows.schema, **_OPTIONS))
+                writers[number].write_table(rows.filter(flags(place == number)))
+    return [file for number, file in enumerate(files) if number in writers]
+
+
+def _columns(files: Sequence[Path], name: str) -> Iterator[pa.Table]:
+    return (pq.read_table(file, columns=[name]) for file in files)
 
 
 def _groups(file: Path) -> Iterator[pa.Table]:
@@ -155,16 +197,15 @@ def _times(made: pa.Table) -> Any:
     return values(made["time"].combine_chunks().cast(pa.int64()))
 
 
-def _sorted(made: pa.Table, keys: Sequence[tuple[str, str]]) -> pa.Table:
+def _sorted(made: pa.Table, keys: Keys) -> pa.Table:
     order = pc.sort_indices(made, sort_keys=keys)
     as_it_is = values(order)
     return made if (as_it_is[1:] > as_it_is[:-1]).all() else made.take(order)
 
 
 def _write(held: Sequence[pa.Table], file: Path) -> None:
-    options = {"compression": "lz4", "write_statistics": False, "use_dictionary": _REPEATED}
     try:
-        with pq.ParquetWriter(file, held[0].schema, **options) as writer:
+        with pq.ParquetWriter(file, held[0].schema, **_OPTIONS) as writer:
             for window in held:
                 writer.write_table(window)
     except OSError as e:
@@ -177,11 +218,11 @@ def full_disk(e: Exception) -> SmtplabError:
     return SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do)
 
 
-def write_in_order(made: Iterator[pa.Table], columns: Sequence[str], output: Path) -> None:
-    """Write these columns of tables one behind the other to a Parquet file, which is there whole or not at all."""
+def write(made: Iterator[pa.Table], output: Path) -> None:
+    """Write tables one behind the other to a Parquet file, which is there whole or not at all."""
     try:
         with beside(output) as file:
-            parts = _of_some_size(_named(one, columns) for one in made)
+            parts = _of_some_size(made)
             first = next(parts)
             with pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED) as writer:
                 for part in chain([first], parts):
@@ -200,10 +241,3 @@ def _of_some_size(made: Iterator[pa.Table]) -> Iterator[pa.Table]:
             waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
-
-
-def _named(made: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """These columns; inside, files that name no host share one, so that their lines can be joined."""
-    host = [without_empty(chunk) for chunk in made["host"].chunks]
-    made = made.set_column(made.column_names.index("host"), "host", pa.chunked_array(host, pa.string()))
-    return made.select(list(columns))

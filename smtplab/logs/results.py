@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from smtplab.logs import engine
+from smtplab.logs.arrays import flags, numbers, scalar, values, without_empty
 from smtplab.logs.evidence import TABLES, frame
 from smtplab.logs.meaning import Known
 from smtplab.logs.parse import Tally
-from smtplab.logs.parts import Parts, write_in_order
-from smtplab.logs.values import quoted
+from smtplab.logs.parts import Parts, write
 from smtplab.tape import beside
 
 if TYPE_CHECKING:
@@ -28,8 +33,7 @@ COMPLAINTS = "complaints"
 """The one table that tables.py does not know."""
 
 
-_AS_THEY_ARE = ("deliveries", "connections")
-"""Tables whose rows are kept as they are shown."""
+Change = Callable[[pa.Table], pa.Table]
 
 
 def understood(tally: Tally) -> int:
@@ -129,14 +133,7 @@ def write_parquet(parts: Parts, name: str, output: Path) -> None:
         with beside(output) as made:
             conform(name, problems(parts)).to_parquet(made, index=False)
         return
-    from smtplab.tables import schemas
-
-    if name in _AS_THEY_ARE and (rows := parts.in_order(name, schemas()[name].sort)) is not None:
-        write_in_order(rows, [c.name for c in schemas()[name].columns], output)
-        return
-    with beside(output) as made, engine.connection(parts.folder) as con:
-        views(con, parts)
-        con.execute(f"copy ({ordered(name)}) to {quoted(made)} (format parquet)")
+    write(in_order(parts, name), output)
 
 
 def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
@@ -145,9 +142,68 @@ def table_of(parts: Parts, name: str, limit: int | None = None) -> pd.DataFrame:
 
     if name == "problems":
         return conform(name, problems(parts))
+    made, count = [], 0
+    for part in in_order(parts, name):
+        made.append(part.slice(0, limit - count) if limit else part)
+        count += len(made[-1])
+        if limit and count >= limit:
+            break
+    return conform(name, frame(pa.concat_tables(made)))
+
+
+def in_order(parts: Parts, name: str) -> Iterator[pa.Table]:
+    """The rows of a table as they are shown, in their order, a part at a time."""
+    from smtplab.tables import schemas
+
+    schema = schemas()[name]
+    change = _CHANGES[name](parts) if name in _CHANGES else None
+    for made in parts.in_order(name, schema.sort):
+        # Inside, files that name no host share one, so that their lines can be joined.
+        host = pa.chunked_array([without_empty(chunk) for chunk in made["host"].chunks], pa.string())
+        made = made.set_column(made.column_names.index("host"), "host", host)
+        made = change(made) if change else made
+        yield made.select([c.name for c in schema.columns])
+
+
+def _ends(parts: Parts) -> Change:
+    """A queue only tells that a message left it: what became of it, its recipients tell."""
     with engine.connection(parts.folder) as con:
         views(con, parts)
-        return conform(name, frame(con.sql(ordered(name) + (f" limit {limit}" if limit else "")).to_arrow_table()))
+        told = con.sql("select message as seq, word from ended_as where word is not null").to_arrow_table()
+    seq = values(told["seq"].combine_chunks().cast(pa.int64()))
+    order = np.argsort(seq)
+    word, seq = told["word"].combine_chunks().take(numbers(order)), seq[order]
+
+    def change(made: pa.Table) -> pa.Table:
+        own = values(made["seq"].combine_chunks())
+        at = np.searchsorted(seq, own)
+        known = at < len(seq)
+        known[known] = seq[at[known]] == own[known]
+        said = word.take(numbers(np.where(known, at, 0), known)) if len(word) else pa.nulls(len(own), pa.string())
+        outcome = made["outcome"].combine_chunks()
+        removed, queued = (pc.equal(outcome, scalar(name)) for name in ("removed", "queued"))
+        outcome = pc.if_else(queued, scalar("pending"), pc.if_else(removed, pc.coalesce(said, outcome), outcome))
+        return made.set_column(made.column_names.index("outcome"), "outcome", outcome)
+
+    return change
+
+
+def _once(parts: Parts) -> Change:
+    """Exim's reject log tells the main log's refusals again."""
+    with engine.connection(parts.folder) as con:
+        engine.views(con, parts)
+        every = parts.view(con, "rejections")
+        told = con.sql(f"select seq from {every} where service = 'exim' except select seq from rejections")
+        again = values(told.to_arrow_table()["seq"].combine_chunks())
+
+    def change(made: pa.Table) -> pa.Table:
+        return made.filter(flags(~np.isin(values(made["seq"].combine_chunks()), again))) if len(again) else made
+
+    return change
+
+
+_CHANGES: Mapping[str, Callable[[Parts], Change]] = {"messages": _ends, "rejections": _once}
+"""What the rows of a table are not yet as they are kept."""
 
 
 def ordered(name: str) -> str:

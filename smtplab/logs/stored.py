@@ -15,7 +15,7 @@ from smtplab.logs.evidence import TABLES, Parameters, ask, frame
 from smtplab.logs.meaning import Known
 from smtplab.logs.outcomes import outcomes
 from smtplab.logs.parts import Parts
-from smtplab.logs.results import columns, ordered, problems, views
+from smtplab.logs.results import columns, ordered, table_of, views
 from smtplab.logs.values import quoted
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class Stored:
     def _load(self, name: str) -> pd.DataFrame:
         from smtplab.tables import conform
 
-        if name == "problems":
-            return conform(name, problems(self.parts))
+        if name not in ("complaints", "outcomes"):
+            return table_of(self.parts, name)
         with engine.connection(self.work) as con:
             self._views(con, name)
-            made = frame(con.sql(ordered(name)).to_arrow_table())
+            made = frame(con.sql(ordered(name)).to_arrow_reader(100_000).read_all())
         if name != "complaints":
             return conform(name, made)
         import pandas as pd
