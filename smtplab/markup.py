@@ -28,6 +28,8 @@ BADGES = {
 _MOST_EVIDENCE, _ROOM_FOR_EVIDENCE = 4, 160
 _LONGEST = 400
 _LONGEST_WORDING = 4_000
+_SHARES = ("_share", "_rate", "_low", "_high")
+"""What the names of columns end in that hold shares and the bounds of their intervals."""
 _CAPTION = "caption-side:top;text-align:left"
 _TOP = "vertical-align:top"
 _LEFT = f"text-align:left;{_TOP}"
@@ -151,8 +153,8 @@ def _cell(column: str, value: Any, numeric: bool) -> str:
 
 
 def _number(column: str, value: Any) -> str:
-    if column == "share" or column.endswith("_share"):
-        return f"{value:.1%}"
+    if column == "share" or column.endswith(_SHARES):
+        return f"{value:.2%}" if 0 < value < 0.001 else f"{value:.1%}"
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1_000 else f"{value:.4g}"
     return f"{value:,}"

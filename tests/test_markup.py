@@ -62,6 +62,8 @@ def test_tally_counts_worst_first(severities: list[str], words: str) -> None:
     [
         ("n", 1234567, "1,234,567"),
         ("share", 0.381, "38.1%"),
+        ("lost_rate", 0.0667, "6.7%"),
+        ("gone_high", 0.00012, "0.01%"),
         ("delay", 1234.5, "1,234"),
         ("delay", 2.0, "2"),
         ("delay", 0.12345, "0.1235"),

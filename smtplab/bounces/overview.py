@@ -41,10 +41,14 @@ def replies(evidence: BounceEvidence, most: int = 15) -> pd.DataFrame:
     counted = grouped.agg(
         confidence=("confidence", "min"), recipients=("file", "size"), example=("diagnostic", "first")
     )
-    counted["example"] = counted["example"].fillna("").str.slice(0, _LONGEST)
+    counted["example"] = counted["example"].fillna("").map(_cut)
     order = ["recipients", "provider", "enhanced_code", "reason"]
     shown = counted.sort_values(order, ascending=[False, True, True, True], kind="stable").head(most)
     return shown[columns].reset_index(drop=True)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"
 
 
 def unseen(outcomes: pd.DataFrame) -> pd.DataFrame:

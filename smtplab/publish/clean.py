@@ -44,6 +44,8 @@ _HERE = "\ufdd0"
 """A mark that no text holds (Unicode noncharacter)."""
 _LONG = 12
 """Characters of a word beyond which it may break at its dots and slashes."""
+_SENTENCE = 40
+"""Characters beyond which a text is given room, so that its row does not grow tall."""
 _TRUTH = {"True": "yes", "False": "no"}
 _ABSENT = {"NaN", "NaT", "<NA>"}
 
@@ -148,6 +150,8 @@ def _say(cell: html.HtmlElement, column: str) -> None:
         cell.text = None
         cell.append(html.fragment_fromstring(markup.badge(text)))
     else:
+        if len(text) > _SENTENCE:
+            cell.set("class", "long")
         _breakable(cell)
 
 

@@ -147,6 +147,7 @@ def test_overviews_count_what_is_there_and_bound_long_replies(case: Case) -> Non
     found = _put(case, dsn(), dsn(recipient("b@gmail.com", diagnostic="550 5.7.32 " + "x" * 500)), AWAY)
     assert bounces.kinds(found)[["kind", "messages"]].to_numpy().tolist() == [["bounce", 2], ["auto-reply", 1]]
     replies = bounces.replies(found)
+    assert [len(t) for t in replies["example"] if t.endswith("…")] == [110]
     assert replies["recipients"].tolist() == [2]
     assert replies["example"].str.len().max() <= 110
     lost = bounces.unseen(only_here(case, found))

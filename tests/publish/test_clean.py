@@ -84,6 +84,14 @@ def test_columns_of_numbers_stand_right(values: list[object], aligned: bool) -> 
     assert ("number" in table(pd.DataFrame({"name": ["n"] * len(values), "value": values}))) is aligned
 
 
+def test_a_sentence_is_given_room() -> None:
+    with pd.option_context("display.max_colwidth", None):
+        html = table(
+            pd.DataFrame({"short": ["no such user"], "said": ["550 5.1.1 " + "the address is not known here " * 3]})
+        )
+    assert html.count('class="long"') == 1
+
+
 def test_what_is_absent_is_a_dash_and_times_are_short() -> None:
     html = table(pd.DataFrame({"t": pd.to_datetime(["2026-11-16 06:00:00+00:00", None], utc=True)}))
     assert "2026-11-16 06:00:00 UTC" in html

@@ -74,7 +74,7 @@ def rate(rates: pd.DataFrame, what: What, limit: float | None = None) -> go.Figu
     title = f"{words[0].upper()}{words[1:]}: most for {names[0]}, {share[0]:.2%} "
     title += f"({int(first[what]):,} of {int(first[total]):,}){_beside(low[0], high[0], limit)}"
     finished = theme.finish(
-        figure, title=title if first[what] else _NONE[what], alt=alt + none, x=f"{words}, 95 % interval",
+        figure, title=title if first[what] else _NONE[what], alt=alt + none, x="share, 95 % interval",
         source="logs, events, bounces", height=180 + 30 * len(top),
     )  # fmt: skip
     # The word at the line stands above the drawing, where the legend has its place.
