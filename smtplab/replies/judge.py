@@ -62,8 +62,10 @@ def answer(
     candidates, first, made, told = ranking(found, smtp, code, provider or "", host, command or "", alone, without)
     span = _place(first, low, code, start, end) if first and alone and place else None
     if first and not span and not (alone and (first.evidence not in TEXTS or not place)):
-        first, other, span = _best(candidates, low, code, start, end)
-        made = verdict(told, first, other)
+        best, other, span = _best(candidates, low, code, start, end)
+        if best is not first or (other and other.id) != (made.runner_up and made.runner_up.rule):
+            made = verdict(told, best, other)
+        first = best
     if (first is None or first.evidence in LAST) and (meant := gist(low, _said(low, smtp, start), end, without)):
         made = verdict(told, Candidate(meant[0], Evidence.GIST, -1), first.rule if first else None)
         span = meant[1]
