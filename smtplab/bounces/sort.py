@@ -190,13 +190,15 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
     message, back = letter.message, letter.back
     domain = mail.domain_of(recipient.address) or ""
     known = (recipient.smtp_code, recipient.status, providers.provider(domain, recipient.remote_mta or ""))
-    command = replies.command(letter.plain) if alone else None
-    reply = replies.classify(recipient.diagnostic or "", *known, command, place=False)
+    said = recipient.diagnostic or ""
+    reply = replies.classify(said, *known, place=False)
+    if alone and not reply.settled and (command := replies.command(letter.plain)):
+        reply = replies.classify(said, *known, command, place=False)
     weak = reply.evidence in replies.WEAK
-    if alone and (weak or not REPLY.search(recipient.diagnostic or "")) and (words := letter.plain):
+    if alone and (weak or not REPLY.search(said)) and (words := letter.plain):
         # Without a server's reply the report may say less than the notice; of several recipients that tells nothing.
         wider = replies.classify(words, *known, place=False)
-        if reply.reason == "undefined" and (wider.reason != "undefined" or len(recipient.diagnostic or "") < SHORT):
+        if reply.reason == "undefined" and (wider.reason != "undefined" or len(said) < SHORT):
             recipient = recipient._replace(diagnostic=words)
         if weak or wider.field == "text":
             reply = max(reply, wider, key=lambda r: (r.evidence is replies.Evidence.PROVIDER_TEXT, r.confidence))

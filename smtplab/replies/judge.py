@@ -9,7 +9,7 @@ from smtplab.replies.confidence import TEXTS, Evidence
 from smtplab.replies.engine import commands, finder, locate
 from smtplab.replies.extract import Unfolded, extract, unfold
 from smtplab.replies.gist import gist
-from smtplab.replies.ranking import Candidate, known, mark, ranking, verdict
+from smtplab.replies.ranking import Candidate, known, mark, ranking, settled, verdict
 from smtplab.replies.reply import Reply
 from smtplab.replies.rules import Rule, marks, rules
 
@@ -49,17 +49,15 @@ def answer(
     place: bool = True,
 ) -> Reply:
     """As `classify`, but not from memory, and without the rules of some ids: so it is measured what they are worth."""
-    whole = unfold(_lower(text))
+    whole, found, start, end, smtp, enhanced, host = _heard(text) if place else _again(text)
     low = whole.text
-    found = tuple(finder()(low))
-    start = _start(low, found) if found and found[-1] >= _first_prefix() else 0
-    _, end, smtp, enhanced = extract(low, start)
     if smtp_code is not None:
         smtp = smtp_code
     code = enhanced or enhanced_code or ""
-    host = _host(low) if " said" in low else ""
+    # Whose rules nobody wrote is one provider like another.
+    given = provider if provider and provider in known() else ""
     alone = start == 0 and end == len(low)
-    candidates, first, made, told = ranking(found, smtp, code, provider or "", host, command or "", alone, without)
+    candidates, first, made, told = ranking(found, smtp, code, given, host, command or "", alone, without)
     span = _place(first, low, code, start, end) if first and alone and place else None
     if first and not span and not (alone and (first.evidence not in TEXTS or not place)):
         best, other, span = _best(candidates, low, code, start, end)
@@ -72,7 +70,28 @@ def answer(
     if whole.cuts:
         span = _original(whole, span)
     matched = text[span[0] : span[1]] if span else (code or str(smtp or "")) if first else ""
-    return Reply._make((*made[:-2], matched, span))
+    if provider and not made.provider:
+        made = made._replace(provider=provider)
+    unasked = not place and alone and settled(found, smtp, code, given, host)
+    return Reply._make((*made[:-3], matched, span, unasked))
+
+
+_Heard = tuple[Unfolded, tuple[int, ...], int, int, int | None, str | None, str]
+"""The text in one line, the patterns in it, start and end of the reply, its codes, and the provider of who said it."""
+
+
+def _heard(text: str) -> _Heard:
+    """What a text holds by itself."""
+    whole = unfold(_lower(text))
+    low = whole.text
+    found = tuple(finder()(low))
+    start = _start(low, found) if found and found[-1] >= _first_prefix() else 0
+    _, end, smtp, enhanced = extract(low, start)
+    return whole, found, start, end, smtp, enhanced, _host(low) if " said" in low else ""
+
+
+_again = lru_cache(maxsize=100)(_heard)
+"""For who asks once more about the same text when he knows the command."""
 
 
 def _said(text: str, smtp: int | None, start: int) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from smtplab.replies import confidence
 from smtplab.replies.confidence import TEXTS, Evidence, Standing
 from smtplab.replies.reply import Reply, RunnerUp
-from smtplab.replies.rules import Mark, Rule, marks, rules
+from smtplab.replies.rules import ANY, Mark, Rule, marks, rules
 
 SURE = 0.6
 """With less confidence nobody is removed, whatever the reason."""
@@ -75,6 +75,16 @@ def ranking(
     candidates = tuple(c for c in _candidates(told) if c.rule.id not in without)
     first = candidates[0] if candidates else None
     return Ranking(candidates, first, verdict(told, first, rival(candidates, first)), told)
+
+
+@lru_cache(maxsize=10_000)
+def settled(found: tuple[int, ...], smtp: int | None, enhanced: str, given: str, host: str) -> bool:
+    """Whether no rule that asks for a command comes first or second; for a text that is nothing but the reply."""
+    who, providers, _ = _whose(found, given, host, "")
+    fitting = _candidates(Told(found, smtp, enhanced, who, providers, ANY, True))
+    first = next(fitting, None)
+    other = next((c for c in fitting if first and c.rule.reason != first.rule.reason), None)
+    return not any(c.rule.command for c in (first, other) if c)
 
 
 def rival(candidates: tuple[Candidate, ...], first: Candidate | None) -> Rule | None:

@@ -21,7 +21,8 @@ class Reply(NamedTuple):
     and enhanced code tell different stories. `confidence`: the measured share of right answers with such evidence, 0
     to 1. `provider`: whose reply it is, as far as known. `command`: what was answered. `evidence`: what the answer
     rests on; `standing`: what else is in the reply. `matched`: what the rule found, `span` where it stands in the text
-    (start, end; None for a code that the caller gave).
+    (start, end; None for a code that the caller gave). `settled`: to know the command would change nothing (told only
+    to who does not ask for the place).
     """
 
     reason: str
@@ -42,3 +43,4 @@ class Reply(NamedTuple):
     standing: Standing
     matched: str = ""
     span: tuple[int, int] | None = None
+    settled: bool = False

@@ -16,6 +16,8 @@ from typing import Any
 
 _REPEAT = re.compile(r"(?:(?<!\\)[.)\]]|\\S)(?:[*+]|\{(\d*),?(\d*)\})")
 _SHORT = 3
+ANY = "any command"
+"""Stands for a command that is yet to be told."""
 _BESIDE = ("reasons.toml", "replies_gist.toml", "replies_confidence.toml")
 
 
@@ -84,7 +86,7 @@ class Rule:
         return (
             (not self.codes or enhanced in self.codes)
             and (not self.smtp or smtp_code in self.smtp)
-            and (not self.command or command in self.command)
+            and (not self.command or command in self.command or command == ANY)
         )
 
 

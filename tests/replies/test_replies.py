@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smtplab import replies
+from smtplab.replies.rules import files
 
 CASES = [
     ("550-5.7.26 unauthenticated", "gmail", "authfailure", "gmail-5.7.26"),
@@ -79,6 +80,26 @@ def test_the_command_decides_between_an_unknown_user_and_a_filter() -> None:
     assert not replies.classify(text).suppress
     assert replies.classify("550 5.1.1 Unknown user x@example.org").suppress
     assert replies.classify("550 Unknown user").reason == "userunknown"
+
+
+def test_what_is_settled_no_command_changes_and_what_one_changes_is_not_settled() -> None:
+    commands = ("connect", "helo", "mail", "rcpt", "data")
+    told = [
+        (row["example"], p) for _, head in files() for row in head.get("rule", ()) for p in (None, "gmail", "docomo")
+    ]
+    for text, provider in told:
+        one = replies.classify(text, provider=provider, place=False)
+        others = {replies.classify(text, None, None, provider, c, place=False)._replace(command="") for c in commands}
+        assert not one.settled or others == {one._replace(command="")}, text
+    assert not replies.classify("550 5.7.1 Access denied", place=False).settled
+    assert replies.classify("452 4.2.2 The mailbox is full", place=False).settled
+
+
+def test_a_reply_is_the_same_whether_or_not_its_place_is_asked_for() -> None:
+    for text, provider, _, _ in CASES:
+        told = replies.classify(text, provider=provider)
+        quick = replies.classify(text, provider=provider, place=False)
+        assert quick == told._replace(matched=quick.matched, span=quick.span, settled=quick.settled)
 
 
 def test_text_and_code_that_disagree_are_a_conflict_and_those_that_agree_are_sure() -> None:
