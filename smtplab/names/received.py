@@ -23,6 +23,8 @@ _ADDRESS = re.compile(r"[\[(](?:IPv6:)?([0-9a-f.:]{3,45})[\])]", re.IGNORECASE)
 _SIGNED_IN = re.compile(r"\swith\s(?:utf8)?e?smtps?a\b", re.IGNORECASE)
 """RFC 3848: somebody's mail program, often behind the same address as the server, and free to greet as it likes."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_HOST = re.compile(r"(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}", re.IGNORECASE | re.ASCII)
+"""A host name that is in its plain form but for its case, as nearly all are."""
 
 
 def greetings(message: mail.Fields) -> str | None:
@@ -70,6 +72,8 @@ def _name(text: str) -> str:
     """A host name in its plain form, also one that exists only inside; "" for an address and for nonsense."""
     if _LABEL.fullmatch(text):
         return "" if text.isdigit() or text.lower() == "unknown" else text.lower()
+    if _HOST.fullmatch(text):
+        return text.lower()
     try:
         return domain_name(text)
     except CaseError:
