@@ -67,7 +67,7 @@ class LogEvidence:
     def sql(self, query: str, parameters: Parameters = None) -> pd.DataFrame:
         """The answer to a query (`select`) over the tables, in DuckDB's SQL; no other file is read, none is written.
 
-        Of `read_paths` the tables lie on disk: only the answer must fit in memory. Raises SmtplabError for what is no
+        Of `read_paths` large tables lie on disk: only the answer must fit in memory. Raises SmtplabError for what is no
         query, or none that can be answered.
 
         `evidence.sql("select provider, count(*) n from deliveries where status = 'deferred' group by 1")`

@@ -128,8 +128,8 @@ def read_paths(
     """Read a file, folder, glob or standard input ("-"), or several, without a case; on a Dask `client` if given.
 
     `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
-    not behind the file's own time. The tables stay on disk while the evidence is in use: one that is looked at is
-    loaded, and `sql` needs memory for its answer only. Raises SourceError for what is no log.
+    not behind the file's own time. Large tables stay on disk while the evidence is in use: one that is looked at
+    is loaded, and `sql` needs memory for its answer only. Raises SourceError for what is no log.
     """
     known = known or Known()
     with ExitStack() as held:

@@ -1,5 +1,5 @@
-"""The tables as the engine left them, on disk: each is loaded when it is wanted, and SQL asks all of them where they
-lie, with what does not fit in memory spilt beside them.
+"""The tables as the engine left them, on disk where they are large: each is loaded when it is wanted, and SQL asks all
+of them where they lie, with what does not fit in memory spilt beside them.
 """
 
 from __future__ import annotations
