@@ -13,6 +13,7 @@ import pandas as pd
 from smtplab.logs.evidence import LogEvidence
 from smtplab.logs.story import counted, told
 from smtplab.markup import escape
+from smtplab.tables import conform
 
 LISTED = 50
 """Most messages of one trace."""
@@ -55,7 +56,7 @@ def trace(evidence: LogEvidence, what: str, limit: int = LISTED) -> Trace:
     """
     wanted = what.strip().removeprefix("<").removesuffix(">")
     parts = _about(evidence, wanted)
-    refused = _refused(evidence.rejections, wanted).fillna({"host": ""})
+    refused = _refused(evidence, wanted)
     times = pd.concat([p[["key", "time"]] for p in (*parts, refused)], ignore_index=True)
     starts = times.groupby("key")["time"].min().sort_values(ascending=False, kind="stable")
     numbers = {key: number for number, key in enumerate(starts.index[:limit], 1)}
@@ -81,23 +82,25 @@ def trace(evidence: LogEvidence, what: str, limit: int = LISTED) -> Trace:
 
 def _about(evidence: LogEvidence, wanted: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The queued messages and attempts that the words name, and their other hops; `key` says which message."""
-    tables = (evidence.messages, evidence.deliveries)
-    hit = [t[_named(t, wanted)] for t in tables]
-    ids = {str(i) for t in hit for i in t["message_id"].dropna()}
-    places = {str(q) for t in hit for q in t.loc[t["message_id"].isna(), "queue_id"].dropna()}
-    near = [t[t["message_id"].isin(ids) | (t["message_id"].isna() & t["queue_id"].isin(places))] for t in tables]
+    ids, places = set[str](), set[str]()
+    for table, addresses in (("messages", ("sender",)), ("deliveries", ("sender", "recipient"))):
+        named = ["message_id = $1", "queue_id = $1", *(f"lower({a}) = lower($1)" for a in addresses if "@" in wanted)]
+        hit = evidence.sql(f"select distinct message_id, queue_id from {table} where {' or '.join(named)}", [wanted])
+        ids |= set(hit["message_id"].dropna())
+        places |= set(hit.loc[hit["message_id"].isna(), "queue_id"].dropna())
+    near = (
+        "message_id in (select unnest($1::text[])) or (message_id is null and queue_id in (select unnest($2::text[])))"
+    )
+    queued, made = (_rows(evidence, t, near, [sorted(ids), sorted(places)]) for t in ("messages", "deliveries"))
+    starts = queued.sort_values("time", kind="stable")
+    return queued.assign(key=_keys(queued, starts)), made.assign(key=_keys(made, starts))
+
+
+def _rows(evidence: LogEvidence, table: str, which: str, parameters: list[Any]) -> pd.DataFrame:
+    """Rows of a table in its order: asked where they lie, so that the rest of a large log is never loaded."""
+    found = conform(table, evidence.sql(f"select * from {table} where {which}", parameters))
     # Not every log names its host.
-    near = [t.fillna({"host": ""}) for t in near]
-    starts = near[0].sort_values("time", kind="stable")
-    return near[0].assign(key=_keys(near[0], starts)), near[1].assign(key=_keys(near[1], starts))
-
-
-def _named(table: pd.DataFrame, wanted: str) -> pd.Series[bool]:
-    hit = (table["message_id"] == wanted) | (table["queue_id"] == wanted)
-    if "@" in wanted:
-        for column in {"sender", "recipient"} & set(table.columns):
-            hit |= table[column].str.lower() == wanted.lower()
-    return hit.fillna(False).astype(bool)
+    return found.fillna({"host": ""})
 
 
 def _keys(rows: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
@@ -116,13 +119,10 @@ def _keys(rows: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     return [key(*values) for values in zip(*columns, strict=True)]
 
 
-def _refused(rejections: pd.DataFrame, wanted: str) -> pd.DataFrame:
+def _refused(evidence: LogEvidence, wanted: str) -> pd.DataFrame:
     """Refused before there was a queue id; one client's tries for one recipient are told together."""
-    if "@" not in wanted:
-        return rejections.iloc[:0].assign(key="")
-    low = wanted.lower()
-    hit = (rejections["recipient"].str.lower() == low) | (rejections["sender"].str.lower() == low)
-    rows = rejections[hit.fillna(False).astype(bool)]
+    which = "contains($1, '@') and (lower(recipient) = lower($1) or lower(sender) = lower($1))"
+    rows = _rows(evidence, "rejections", which, [wanted])
     parts = [rows[c].fillna("") for c in ("host", "client_ip", "sender", "recipient")]
     return rows.assign(key=["refused " + " ".join(p) for p in zip(*parts, strict=True)])
 
