@@ -120,7 +120,10 @@ def _tell_formats(parts: Parts) -> None:
         print(f"smtplab: {one_line(row['file'])}: {one_line(row['what'])}", file=sys.stderr)
     together: dict[str, list[int]] = {}
     for name, tally in parts.tallies.items():
-        if tally.passed and results.understood(tally) <= 0 and not tally.unknown:
+        if tally.damage:
+            what = f"cannot be read on after {tally.lines:,} lines: {tally.damage}"
+            print(f"smtplab: {one_line(name)}: {one_line(what)}", file=sys.stderr)
+        elif tally.passed and results.understood(tally) <= 0 and not tally.unknown:
             print(f"smtplab: {one_line(name)}: passed over, no line is of a mail program", file=sys.stderr)
         elif len(parts.tallies) > _NAMED_ONE_BY_ONE:
             together.setdefault(tally.format, []).append(tally.lines)

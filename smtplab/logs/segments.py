@@ -53,7 +53,8 @@ class Segment:
 
 def packed(path: Path) -> bool:
     """Whether it is compressed, by what it is, not by its name: rotated logs are called maillog-20261101."""
-    if not path.is_file():
+    # What may not be read is told when it is read.
+    if not path.is_file() or not os.access(path, os.R_OK):
         return False
     with path.open("rb") as file:
         return file.read(6).startswith(_PACKED)
@@ -61,7 +62,7 @@ def packed(path: Path) -> bool:
 
 def cut(path: Path, name: str, size: int = SEGMENT) -> list[Segment]:
     """The segments of a file in order; a file that grew keeps all of its whole segments but the last."""
-    if not path.is_file() or packed(path):
+    if not path.is_file() or packed(path) or not os.access(path, os.R_OK):
         return [Segment(path, name)]
     made, start, total = [], 0, path.stat().st_size
     with path.open("rb") as file:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,19 @@ def test_the_format_found_is_told_beside_the_answer(log: Path, tmp_path: Path, m
     done = run(str(log), *(word.replace("out", str(tmp_path / "out")) for word in more))
     assert done.stderr == f"smtplab: {log}: syslog, 5 lines\n"
     assert "syslog" not in done.stdout
+
+
+def test_a_file_of_a_folder_that_may_not_be_read_costs_only_itself(log: Path) -> None:
+    locked = log.with_name("auth.log")
+    locked.write_text(log.read_text())
+    locked.chmod(0)
+    # root may read everything, unless it lays that down.
+    plain = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*plain, sys.executable, "-m", "smtplab", "logs", str(log.parent), "--summary", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    locked.unlink()
+    assert json.loads(done.stdout)["lines"] == 5
+    assert f"{locked}: cannot be read on after 0 lines: [Errno 13] Permission denied" in done.stderr
 
 
 def test_of_many_files_each_format_is_told_once(log: Path, tmp_path: Path) -> None:
