@@ -31,7 +31,12 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-_EACH = {"deliveries": ": to=<", "connections": ": disconnect from ", "messages": ": client=", "rejections": ": reject: "}
+_EACH = {
+    "deliveries": ": to=<",
+    "connections": ": disconnect from ",
+    "messages": ": client=",
+    "rejections": ": reject: ",
+}
 """What each row of a table has one of in the log."""
 
 
