@@ -16,7 +16,7 @@ from types import MappingProxyType
 from smtplab import mail
 from smtplab.case import Case
 from smtplab.errors import SourceError
-from smtplab.logs import lines
+from smtplab.logs import looks
 from smtplab.reports.read import refusal as no_report
 from smtplab.servers import configuration
 
@@ -24,8 +24,8 @@ Refusal = Callable[[Path], str]
 """Why a file can be nothing of its kind; "" for one that may be, or that is empty."""
 LOOKS: Mapping[str, tuple[Refusal, bool]] = MappingProxyType(
     {
-        "logs": (lines.refusal, True),
-        "events": (lines.no_events, True),
+        "logs": (looks.refusal, True),
+        "events": (looks.no_events, True),
         "bounces": (mail.refusal, False),
         "messages": (mail.refusal, False),
         "dmarc": (no_report, False),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from smtplab.logs.read import Source
+    from smtplab.logs.source import Source
 
 _ROTATED = re.compile(r"(?:[.-]\d[\d.-]*)?(?:\.(?:gz|bz2|xz|zst))?$")
 _AGAIN = re.compile(r"(?:mail\.(?:debug|info|notice|warn|warning|err|error)|syslog|messages)$")

@@ -11,11 +11,8 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
-
-from smtplab.logs.segments import MAX_RECORD, head
 
 _MONTHS = {
     m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
@@ -112,33 +109,6 @@ def since(year: int, first: str, zone: str) -> datetime | None:
     """The moment after which a log that begins with the line `first` in `year` holds nothing: within a year of it."""
     begin = Stamps(zone, datetime(year, 12, 31, 23, tzinfo=ZoneInfo(zone)) - _GRACE).line(first)
     return _EPOCH + timedelta(microseconds=begin.time) + timedelta(days=364) - _GRACE if begin else None
-
-
-def refusal(path: Path) -> str:
-    """Why a file can be no log, by its first 64 KiB; "" for one that may be, or is empty."""
-    from smtplab.logs import files
-
-    try:
-        first = list(head(path))
-    except (OSError, EOFError) as e:
-        return f"no log can be read from it: {e}"
-    stamps = Stamps("UTC", datetime(9000, 1, 1, tzinfo=UTC))
-    if not first or any(stamps.line(line) for line in first) or files.recognise(first):
-        return ""
-    return "not a mail log: no line bears a syslog time stamp"
-
-
-def no_events(path: Path) -> str:
-    """Why a file can hold no provider events, by its first lines; "" for one that may, or is empty."""
-    from smtplab.logs import files
-
-    try:
-        first = list(head(path, MAX_RECORD))
-    except (OSError, EOFError) as e:
-        return f"no events can be read from it: {e}"
-    if not first or files.recognise(first):
-        return ""
-    return f"no provider events: expected a file of {', '.join(f.NAME for f in files.ALL)}"
 
 
 def _micros(moment: datetime) -> int:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -26,9 +26,10 @@ from smtplab.logs.evidence import InMemory, LogEvidence
 from smtplab.logs.lines import Stamps, since
 from smtplab.logs.meaning import Known
 from smtplab.logs.parts import Parts
-from smtplab.logs.results import frames, understood
+from smtplab.logs.results import understood
 from smtplab.logs.segments import MAX_RECORD, Segment, cut, given, head
-from smtplab.logs.stored import Stored
+from smtplab.logs.source import Source
+from smtplab.logs.stored import Stored, frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,27 +44,6 @@ _MOST = 1_000
 SYSLOG = "syslog"
 SPOOLED = "standard-input"
 _LATER = datetime(9000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file to read, its name for people, and the format found in it; None is syslog."""
-
-    path: Path
-    name: str
-    setting: Setting
-    format: FileFormat | None
-    first: int
-    """When its first line was written, in microseconds: files are read in this order."""
-    begin: int
-    telling: frozenset[int]
-    """By which a file is known again: see copies.py."""
-    yearless: bool
-    """Its stamps tell no year."""
-    by_begin: bool
-    """The year in which it begins is known, not the moment behind which nothing was written."""
-    pieces: tuple[tuple[int, datetime], ...] = ()
-    """Where it is longer than a year: where each piece ends, and the moment behind which nothing of it was written."""
 
 
 def read(case: Case) -> LogEvidence:

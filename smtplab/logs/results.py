@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from smtplab.logs import engine
 from smtplab.logs.arrays import flags, numbers, scalar, values, without_empty
-from smtplab.logs.evidence import TABLES, frame
-from smtplab.logs.meaning import Known
+from smtplab.logs.evidence import frame
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts, write
 from smtplab.tape import beside
@@ -231,11 +230,3 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     engine.views(con, parts)
     ended = (resources.files("smtplab.logs") / "ended.sql").read_text("utf-8")
     con.execute(f"create temp view ended_as as {ended.format(deliveries=parts.view(con, 'deliveries'))}")
-
-
-def frames(parts: Parts, known: Known, work: Path) -> dict[str, pd.DataFrame]:
-    """All tables in memory."""
-    from smtplab.logs.stored import Stored
-
-    stored = Stored(parts, known, work)
-    return {name: stored.table(name) for name in TABLES}

@@ -89,5 +89,11 @@ class Stored:
         return self.work / "outcomes.parquet"
 
 
+def frames(parts: Parts, known: Known, work: Path) -> dict[str, pd.DataFrame]:
+    """All tables in memory."""
+    stored = Stored(parts, known, work)
+    return {name: stored.table(name) for name in TABLES}
+
+
 def _speaks_of(name: str, query: str) -> bool:
     return bool(re.search(rf"\b{name}\b", query, re.IGNORECASE))

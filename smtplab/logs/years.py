@@ -20,7 +20,7 @@ from smtplab.logs.lines import Stamps
 from smtplab.logs.segments import blocks, packed
 
 if TYPE_CHECKING:
-    from smtplab.logs.read import Source
+    from smtplab.logs.source import Source
 
 _STAMP = re.compile(rb"(?:<\d{1,3}>)?([A-Z][a-z]{2}) {1,2}(\d{1,2}) \d\d:\d\d:\d\d")
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()

@@ -20,7 +20,7 @@ from smtplab.logs import engine, segments
 from smtplab.logs.engine import Job
 from smtplab.logs.event import Setting
 from smtplab.logs.meaning import Known
-from smtplab.logs.results import frames
+from smtplab.logs.stored import frames
 
 BEGIN = datetime(2026, 10, 30, 23, 59, 50, tzinfo=UTC)
 SETTING = Setting("mail.log", "UTC", datetime(2026, 11, 24, tzinfo=UTC))
