@@ -40,7 +40,8 @@ _HEADER_LINE = re.compile(
 )
 """With the end of the line before: a letter to look for is found ten times as fast as a place."""
 _BLOCK = re.compile(r"\n[ \t>|]{0,8}(?:Received|Return-Path|DKIM-Signature)[ \t]*: ", re.I)
-_GAP = re.compile(r"(?:\n[ \t>|]*(?![245]\d\d)(?:[^\n:@]{0,120}:?)?){1,5}?\n(?=[ \t>|]{0,8}[A-Za-z-]{2,40}[ \t]*:)")
+_GAP = re.compile(r"(?:\n(?![245]\d\d)[ \t>|]*+[^\n:@]{0,120}+:?+){1,5}?\n(?=[ \t>|]{0,8}[A-Za-z-]{2,40}[ \t]*:)")
+"""Nothing in a line can be read in two ways, or five lines of quotation marks would take a day."""
 _SIGNS = ("Subject:", "SUBJECT:", "subject:", "Received:", "From:", "FROM:", "Return-Path:")
 _LEAST = 3
 """Header lines near each other that make a block."""

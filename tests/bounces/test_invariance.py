@@ -103,6 +103,7 @@ HOSTILE = {
     "labels": "Recipient: a@b.example\n",
     "commands": ">>> RCPT TO:<a@b.example>\n",
     "headers": "Return-Path: x\nfoo bar\n",
+    "quotation marks": "--- copy of message follows:\n" + (">" * 90 + "\n") * 5 + "From: x @\n",
     "mentions": "Reason: a@b.example was not delivered to c@d.example\n",
     "aliases": "(expanded from: <a@b.c>)\n",
     "types": "smtp:rfc822;",
