@@ -17,6 +17,11 @@ _WORD = 8
 _EACH = np.uint64(0x0101010101010101)
 """One in each byte of a word."""
 _TENS = 10.0 ** np.arange(9)
+_ADDRESS = 46
+"""Bytes of an address and one more."""
+_NO_ADDRESS = np.ones(256, bool)
+_NO_ADDRESS[[*b"0123456789ABCDEFabcdef.:"]] = False
+"""Bytes that an IP address does not hold."""
 _NUMBER = re.compile(r"\d{1,18}(?:\.\d{0,18})?", re.ASCII)
 
 
@@ -48,6 +53,15 @@ class Cut:
         span = (self.at, place)
         self.fine &= place < self.end
         self.at = place
+        return span
+
+    def address(self) -> Span:
+        """The IP address in brackets that must come next: `[unknown]` and the name of a socket are none."""
+        self.literal("[")
+        start, end = span = self.until("]", 48)
+        other = _NO_ADDRESS[windows(self.data, start, _ADDRESS)].argmax(axis=1)
+        self.fine &= (start < end) & (start + other == end)
+        self.literal("]")
         return span
 
     def maybe(self, text: str, stop: str, behind: str) -> tuple[Flags, Span]:

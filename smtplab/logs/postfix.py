@@ -15,6 +15,7 @@ from smtplab.logs.columns import (
     NONE,
     Column,
     Columns,
+    Flags,
     Span,
     absent,
     constant,
@@ -193,16 +194,14 @@ def _rejection(of: Chosen, cut: Cut) -> Found:
     stage = cut.until(" ")
     cut.literal(" from ")
     name = cut.until("[", 48)
-    cut.literal("[")
-    address = cut.until("]", 48)
-    cut.literal("]")
+    address = cut.address()
     _port(cut)
     cut.literal(": ")
     code = (cut.at, np.minimum(cut.at + 3, cut.end))
     cut.at = code[1]
     cut.literal(" ")
     enhanced = (cut.at, find(data, cut.at, cut.end, " "))
-    there = (data[np.minimum(cut.at + 1, cut.end)] == ord(".")) & (enhanced[1] - enhanced[0] < 12)
+    there = _is_enhanced(cut, enhanced)
     cut.at = np.minimum(np.where(there, enhanced[1] + 1, cut.at), cut.end)
     response = (cut.at, cut.before("; from=<"))
     cut.at = response[1]
@@ -220,7 +219,7 @@ def _rejection(of: Chosen, cut: Cut) -> Found:
     cut.at = np.maximum(helo[0] - len("helo="), cut.at)
     cut.literal("helo=<")
     number = whole(data, code)
-    cut.fine &= (number != NONE) & (data[helo[1]] == ord(">")) & (helo[0] < helo[1]) & (address[1] > address[0])
+    cut.fine &= (number != NONE) & (data[helo[1]] == ord(">")) & (helo[0] < helo[1])
     queue_id = of.parts["queue_id"]
     nobody = (queue_id[1] == queue_id[0]) | Cut(data, *queue_id).looks("NOQUEUE")
     return {
@@ -239,6 +238,19 @@ def _rejection(of: Chosen, cut: Cut) -> Found:
     }
 
 
+def _is_enhanced(cut: Cut, span: Span) -> Flags:
+    """Whether a word is three numbers with dots between them: `5.7.1`, but not the address `5.7.1.2`."""
+    start, end = span
+    first = np.minimum(start + 1, end)
+    rest = np.minimum(start + 2, end)
+    dot = find(cut.data, rest, end, ".")
+    numbers = ((start, first), (rest, dot), (np.minimum(dot + 1, end), end))
+    there: Flags = cut.data[first] == ord(".")
+    for number in numbers:
+        there &= whole(cut.data, number) != NONE
+    return there
+
+
 def _port(cut: Cut) -> None:
     """Pass over the port that postscreen writes behind an address."""
     digit = cut.data[np.minimum(cut.at + 1, cut.end)]
@@ -255,9 +267,7 @@ def _comma(cut: Cut) -> None:
 def _sign_in(of: Chosen, cut: Cut) -> Found:
     cut.literal("warning: ")
     name = cut.until("[", 48)
-    cut.literal("[")
-    address = cut.until("]", 48)
-    cut.literal("]")
+    address = cut.address()
     _port(cut)
     cut.literal(": SASL ")
     method = cut.until(" ", 16)
@@ -267,7 +277,7 @@ def _sign_in(of: Chosen, cut: Cut) -> Found:
     named = cut.looks(", sasl_username=")
     account = (np.minimum(comma + len(", sasl_username="), cut.end), cut.end)
     cut.fine &= (comma == cut.end) | (named & (account[0] < account[1]))
-    cut.fine &= (address[1] > address[0]) & (method[1] > method[0])
+    cut.fine &= method[1] > method[0]
     return {
         "service": of.service,
         "pid": of.parts["pid"],
@@ -284,10 +294,9 @@ def _ending(of: Chosen, cut: Cut) -> Found:
     begin = cut.at
     bracket = cut.until("[", 96)[1]
     name = behind_last(data, (begin, bracket), " ", 96)
-    cut.literal("[")
-    address = cut.until("]", 48)
+    address = cut.address()
     said = np.maximum(name - len(" from "), begin)
-    cut.fine &= (address[1] > address[0]) & Cut(data, said, cut.end).looks(" from ")
+    cut.fine &= Cut(data, said, cut.end).looks(" from ")
     return {
         "service": of.service,
         "pid": of.parts["pid"],
