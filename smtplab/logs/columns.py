@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from smtplab.errors import SmtplabError
 from smtplab.logs import arrays
 from smtplab.logs.event import COLUMNS
 
@@ -42,6 +43,9 @@ NONE = np.iinfo(np.int64).min
 """A whole number that is not known; a fraction is NaN, a flag -1."""
 _SHORT = 12
 """Bytes of a text that fit in its view."""
+_FULL = np.iinfo(np.int32).max
+"""Bytes of texts that an array holds."""
+_SHORTER = "Read fewer files at once"
 _TAIL = np.array([[(1 << 8 * min(max(size - at, 0), 4)) - 1 for at in (-4, 0, 4, 8)] for size in range(13)], np.uint32)
 """By size of a short text, the bits that it has in each word of its view."""
 _EIGHT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
@@ -234,6 +238,9 @@ def array(column: Column, kind: pa.DataType, buffers: Sequence[Bytes]) -> pa.Arr
         if not every:
             column = column.copy()
             column[~there] = 0
+        if column[:, 0].sum(dtype=np.int64) > _FULL:
+            # Arrow would not say so, but write beside them.
+            raise SmtplabError("texts of more than 2 GB belong to messages that are not over", do=_SHORTER)
         held = [valid, pa.py_buffer(np.ascontiguousarray(column)), *map(pa.py_buffer, buffers)]
         return pa.Array.from_buffers(pa.string_view(), len(column), held).cast(pa.string())
     if kind == pa.bool_():

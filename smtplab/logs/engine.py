@@ -110,7 +110,8 @@ class Builder:
         """Many small files, such as a year's rotated logs, make one window together."""
         made, self.held = window(self.waiting, self.held, final)
         self.waiting = []
-        self.parts.add(self.judge.tables(made))
+        for some in made.shared_out():
+            self.parts.add(self.judge.tables(some))
 
 
 def build(
@@ -173,10 +174,14 @@ class _Ahead:
         self.made: Queue[Piece | BaseException | None] = Queue(_AHEAD)
 
     def run(self) -> None:
-        """Make them all."""
+        """Make them all, unless nobody wants them any more."""
+        if self.stop.is_set():
+            return
         try:
             for one in events(self.job, self.sql, self.kept, self.tally, self.pool):
                 self._put(one)
+                if self.stop.is_set():
+                    return
             self._put(None)
         except BaseException as e:
             self._put(e)
@@ -233,17 +238,23 @@ def events(job: Job, sql: Sql, kept: Path | None, tally: Tally, pool: Executor |
         return
     folder = kept / job.key(_version())
     done = folder / "done.json"
+    given = 0
     with suppress(OSError, ValueError, TypeError):
-        tally.__dict__.update(asdict(Tally(**json.loads(done.read_text("utf-8")))))
+        told = Tally(**json.loads(done.read_text("utf-8")))
         for file in sorted(folder.glob("*.parquet")):
-            yield piece.load(file)
+            one = piece.load(file)
+            given += 1
+            yield one
+        tally.__dict__.update(asdict(told))
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         for number, one in enumerate(parse(job.segment, job.setting, job.format, sql, tally, pool)):
             piece.save(one, folder / f"{number:05}.parquet")
-            yield one
+            # Those before one that is damaged were given already.
+            if number >= given:
+                yield one
         with beside(done) as made:
             made.write_text(json.dumps(asdict(tally)), "utf-8")
     except OSError as e:

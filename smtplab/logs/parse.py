@@ -199,6 +199,7 @@ def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
     """Runs that become a piece, and how many lines come before them."""
     runs: list[bytes] = []
     size = before = lines = 0
+    damage: Exception | None = None
     try:
         for run in chunks(segment):
             runs.append(run)
@@ -207,10 +208,13 @@ def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
             if size > SEGMENT + CHUNK:
                 yield runs, before
                 runs, size, before = [], 0, lines
-    finally:
-        # Also what stood before the damage.
-        if runs:
-            yield runs, before
+    except (OSError, EOFError) as e:
+        damage = e
+    # Also what stood before the damage.
+    if runs:
+        yield runs, before
+    if damage:
+        raise damage
 
 
 def _made(runs: list[bytes], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:

@@ -5,8 +5,9 @@ What may still go on is held for the next window, so that memory does not follow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,12 +38,38 @@ _MESSAGE = (
 )  # fmt: skip
 
 
+MOST = 64 << 20
+"""Bytes of texts that are copied at once."""
+
+
 @dataclass
 class Rows:
     """Rows of the tables, before it is judged what their values mean."""
 
     tables: dict[str, Columns]
     buffers: list[Bytes]
+
+    def shared_out(self) -> Iterator[Rows]:
+        """The same rows, not too many at once: one message-id of 64 KB may stand in each of 100,000 deliveries."""
+        parts = {name: list(_parts(held)) for name, held in self.tables.items()}
+        for number in range(max(map(len, parts.values()))):
+            tables = {name: found[number] if number < len(found) else {} for name, found in parts.items()}
+            yield Rows(tables, self.buffers)
+
+
+def _parts(held: Columns) -> Iterator[Columns]:
+    """Rows of at most MOST bytes of texts, and one that has more; all of them at once where they are few."""
+    size = np.zeros(rows(held), np.int64)
+    for text in held.values():
+        if text.ndim == 2:
+            size += np.where(known(text), text[:, 0], 0)
+    part = np.cumsum(size) // MOST
+    if not len(part) or part[0] == part[-1]:
+        yield held
+        return
+    ends = [0, *(np.flatnonzero(part[1:] != part[:-1]) + 1).tolist(), len(part)]
+    for begin, end in pairwise(ends):
+        yield take(held, np.arange(begin, end))
 
 
 def window(pieces: Sequence[tuple[Piece, int]], held: Piece, final: bool) -> tuple[Rows, Piece]:

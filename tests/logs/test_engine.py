@@ -5,21 +5,25 @@ from __future__ import annotations
 import gzip
 import os
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smtplab import logs
 from smtplab.errors import SmtplabError
-from smtplab.logs import engine, segments
+from smtplab.logs import columns, engine, parse, segments, window
 from smtplab.logs.engine import Job
 from smtplab.logs.event import Setting
 from smtplab.logs.meaning import Known
+from smtplab.logs.piece import Piece
 from smtplab.logs.stored import frames
 
 BEGIN = datetime(2026, 10, 30, 23, 59, 50, tzinfo=UTC)
@@ -156,6 +160,70 @@ def test_segments_of_any_size_give_the_same_and_are_not_read_twice(
     again = {f: f.stat().st_mtime_ns for f in kept.glob("*/done.json")}
     assert len(again) > len(done) > 1
     assert sum(again.get(f) == t for f, t in done.items()) >= len(done) - 1
+
+
+def test_a_kept_piece_that_is_damaged_is_made_again_and_the_others_count_once(
+    whole: dict[str, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (segments, parse):
+        monkeypatch.setattr(module, "CHUNK", 500)
+    monkeypatch.setattr(parse, "SEGMENT", 500)
+    path, kept = tmp_path / "mail.log", tmp_path / "kept"
+    kept.mkdir()
+    path.write_text("\n".join(LINES) + "\n")
+    jobs = [Job(s, SETTING) for s in segments.cut(path, "mail.log")]
+    for work in ("first", "second"):
+        (tmp_path / work).mkdir()
+        made = frames(engine.build(jobs, Known(), tmp_path / work, kept), Known(), tmp_path / work)
+        same(made, whole)
+        files = sorted(kept.glob("*/*.parquet"))
+        assert len(files) > 3
+        files[2].write_bytes(files[2].read_bytes()[:-20])
+
+
+def test_a_log_is_not_read_to_its_end_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (segments, parse):
+        monkeypatch.setattr(module, "CHUNK", 500)
+    monkeypatch.setattr(parse, "SEGMENT", 500)
+    path = tmp_path / "mail.log"
+    path.write_text("\n".join(LINES * 20) + "\n")
+    read = []
+    chunks = parse.chunks
+
+    def counted(segment: segments.Segment) -> Iterator[bytes]:
+        for run in chunks(segment):
+            read.append(len(run))
+            yield run
+
+    monkeypatch.setattr(parse, "chunks", counted)
+
+    def stop(builder: engine.Builder, one: Piece, first: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine.Builder, "add", stop)
+    with pytest.raises(KeyboardInterrupt):
+        engine.build([Job(segments.Segment(path, "mail.log"), SETTING)], Known(), tmp_path)
+    assert sum(read) < path.stat().st_size / 2
+
+
+def test_rows_that_are_judged_a_few_at_a_time_are_the_same(
+    whole: dict[str, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "MOST", 1)
+    (tmp_path / "mail.log").write_text("\n".join(LINES) + "\n")
+    same(tables(tmp_path / "mail.log"), whole)
+
+
+def test_a_long_text_of_a_message_is_copied_for_a_few_of_its_deliveries_at_once() -> None:
+    text = np.frombuffer(bytes(4) + b"x" * 60_000 + bytes(columns.PAD), np.uint8)
+    one = columns.texts(text, (np.array([4]), np.array([60_004])))
+    many = {"seq": np.arange(10_000), "message_id": np.repeat(one, 10_000, axis=0)}
+    parts = list(window.Rows({"deliveries": many, "messages": {}}, [text]).shared_out())
+    numbers = [part.tables["deliveries"]["seq"] for part in parts]
+    assert np.concatenate(numbers).tolist() == list(range(10_000))
+    assert max(map(len, numbers)) * 60_000 < window.MOST + 60_000
+    with pytest.raises(SmtplabError, match="2 GB"):
+        columns.array(np.repeat(one, 40_000, axis=0), pa.string(), [text])
 
 
 HEAD = "2026-11-02T08:00:00+00:00 h postfix/smtp[1]: "
