@@ -28,6 +28,8 @@ LOWER = (
 _SHAPE = "<[^<> ]+@[^<> ]+>|[0-9a-f]{10,}"
 """The recipient in a reply and the numbers that make each one different."""
 _KEYS = {"category": "campaign"}
+REMEMBERED = 100_000
+"""Replies and domains that are known again in the next window: a stranger may make each one different."""
 _SETS = ("source_ip", "header_from", "dkim_domain", "dkim_selector")
 _TEXT, _NUMBER, _FRACTION = pa.string(), pa.int64(), pa.float64()
 _MOMENT = pa.timestamp("us", "UTC")
@@ -102,6 +104,9 @@ class Judge:
 
     def tables(self, made: Rows) -> dict[str, pa.Table]:
         """Every table of SCHEMAS."""
+        for judged in (self._providers, self._replies):
+            if len(judged) > REMEMBERED:
+                judged.clear()
         return {
             "deliveries": self._deliveries(made.tables["deliveries"], made.buffers),
             "messages": _messages(made.tables["messages"], made.buffers),

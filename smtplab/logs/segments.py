@@ -102,6 +102,7 @@ def _runs(file: IO[bytes], left: int | None, longest: int, most: int) -> Iterato
             damage = e
             break
         if not raw:
+            damage = OSError("it became shorter while it was read") if left else None
             break
         left = None if left is None else left - len(raw)
         most -= len(raw)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from smtplab import logs
 from smtplab.errors import SmtplabError
-from smtplab.logs import columns, engine, parse, segments, window
+from smtplab.logs import columns, engine, meaning, parse, segments, window
 from smtplab.logs.engine import Job
 from smtplab.logs.event import Setting
 from smtplab.logs.meaning import Known
@@ -181,6 +181,15 @@ def test_a_kept_piece_that_is_damaged_is_made_again_and_the_others_count_once(
         files[2].write_bytes(files[2].read_bytes()[:-20])
 
 
+def test_a_log_that_is_emptied_while_it_is_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.write_text("\n".join(LINES) + "\n")
+    jobs = [Job(s, SETTING) for s in segments.cut(path, "mail.log", 3_000)]
+    os.truncate(path, 4_000)
+    problems = frames(engine.build(jobs, Known(), tmp_path), Known(), tmp_path)["problems"]
+    assert problems["what"].str.contains("became shorter").any()
+
+
 def test_a_log_is_not_read_to_its_end_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (segments, parse):
         monkeypatch.setattr(module, "CHUNK", 500)
@@ -210,6 +219,7 @@ def test_rows_that_are_judged_a_few_at_a_time_are_the_same(
     whole: dict[str, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(window, "MOST", 1)
+    monkeypatch.setattr(meaning, "REMEMBERED", 0)
     (tmp_path / "mail.log").write_text("\n".join(LINES) + "\n")
     same(tables(tmp_path / "mail.log"), whole)
 
