@@ -27,7 +27,7 @@ from smtplab.logs.lines import Stamps, since
 from smtplab.logs.meaning import Known
 from smtplab.logs.parts import Parts
 from smtplab.logs.results import understood
-from smtplab.logs.segments import MAX_RECORD, Segment, cut, given, head
+from smtplab.logs.segments import FAR, MAX_RECORD, SEGMENT, Segment, cut, given, head
 from smtplab.logs.source import Source
 from smtplab.logs.stored import Stored, frames
 
@@ -224,7 +224,7 @@ def build(
     # What is made here is seen by no other machine.
     spool = None if client else work
     once = copies.once(sources, spool)
-    made = jobs(years.dated(s, spool) for s in once.sources)
+    made = jobs((years.dated(s, spool) for s in once.sources), FAR if client else SEGMENT)
     if client:
         parts = cluster.build(made, known, work, client, progress=progress)
     else:
@@ -233,24 +233,24 @@ def build(
     return parts
 
 
-def jobs(sources: Iterable[Source]) -> list[Job]:
-    """The segments of all files, in the order in which the files begin: rotated files become one log again."""
+def jobs(sources: Iterable[Source], size: int = SEGMENT) -> list[Job]:
+    """The segments of all files, of `size` bytes, in the order in which the files begin: rotated files are one log."""
     made = []
     for one in sorted(sources, key=lambda s: (s.first, s.name)):
         if one.format:
             # A record may be longer than a line, and a table's head stands at its beginning.
             made.append(Job(Segment(one.path, one.name), one.setting, one.format))
         elif not one.pieces:
-            made += [Job(s, one.setting) for s in cut(one.path, one.name)]
+            made += [Job(s, one.setting) for s in cut(one.path, one.name, size)]
         else:
-            made += _by_piece(one)
+            made += _by_piece(one, size)
     return made
 
 
-def _by_piece(source: Source) -> Iterator[Job]:
+def _by_piece(source: Source, size: int) -> Iterator[Job]:
     pieces = iter(source.pieces)
     end, as_of = next(pieces)
-    for segment in cut(source.path, source.name):
+    for segment in cut(source.path, source.name, size):
         start, stop = segment.start, segment.end or end
         while start < stop:
             setting = replace(source.setting, as_of=as_of)

@@ -27,6 +27,8 @@ MAX_RECORD = 8 << 20
 """The same of a line of JSON: a webhook posts its events as one array on one line."""
 CHUNK = 2 << 20
 SEGMENT = 16 << 20
+FAR = 64 << 20
+"""Bytes of a segment that another machine reads: each is a task for the scheduler."""
 LOOK = 65_536
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
