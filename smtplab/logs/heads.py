@@ -191,7 +191,8 @@ def heads(lines: Lines) -> Heads:
     rows = windows(data, name, _PROGRAM)
     bracket = (rows == 91).argmax(axis=1)
     close = (rows == 93).argmax(axis=1)
-    has_pid = (bracket > 0) & (close > bracket) & (data[name + close + 1] == 58)
+    # What is looked through goes on into the next line.
+    has_pid = (bracket > 0) & (close > bracket) & (data[name + close + 1] == 58) & (name + close + 1 < end)
     if has_pid.all():
         colon = close + 1
     else:

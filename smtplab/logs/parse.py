@@ -74,7 +74,8 @@ class Tally:
         """Count lines of no mail program."""
         self.ignored += count
         self.passed += count
-        self.first_ignored = self.first_ignored or (first if count else 0)
+        if count:
+            self.first_ignored = min(first, self.first_ignored or first)
 
 
 def parse(

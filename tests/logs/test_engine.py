@@ -181,6 +181,16 @@ def test_a_kept_piece_that_is_damaged_is_made_again_and_the_others_count_once(
         files[2].write_bytes(files[2].read_bytes()[:-20])
 
 
+def test_a_short_line_ends_before_the_pid_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "mail.log").write_text(
+        "Nov  2 08:00:00 h postfix/smtpd: odd\nNov  2 08:00:00 h a[1]: odd\nodd, without a stamp\n"
+    )
+    problems = logs.read_paths([tmp_path / "mail.log"], year=2026).problems
+    assert dict(zip(problems["line"], problems["what"], strict=True)) == {
+        1: "line not understood: postfix/smtpd: odd", 2: "lines of no mail program that is read",
+    }  # fmt: skip
+
+
 def test_a_log_that_is_emptied_while_it_is_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "mail.log"
     path.write_text("\n".join(LINES) + "\n")
