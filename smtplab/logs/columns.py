@@ -153,6 +153,18 @@ def column(columns: Columns, name: str) -> Column:
     return columns[name] if name in columns else absent(name, rows(columns))
 
 
+def fill(own: Column, other: Column, at: Places) -> Column:
+    """A column with what is not known taken from the rows of another at these places; -1 is none."""
+    lacks = np.flatnonzero(~known(own) & (at >= 0))
+    if not len(lacks):
+        return own
+    if len(lacks) == len(own):
+        return other.take(at, axis=0)
+    own = own.copy()
+    own[lacks] = other[at[lacks]]
+    return own
+
+
 def order(columns: Columns) -> Columns:
     """The same rows in the order of their numbers."""
     seq = columns["seq"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from smtplab.logs.asof import behind
@@ -16,6 +14,7 @@ from smtplab.logs.columns import (
     absent,
     column,
     equal,
+    fill,
     filled,
     hashed,
     joined,
@@ -125,12 +124,12 @@ class Inbound:
         at = np.flatnonzero((held["mark"] == 0) & ~self.waits & ~self._told_twice())
         made = _row(held, at)
         session = self.session[at]
-        _fill(made, "tls_version", self.extra["tls_version"], session)
-        last = np.where((session >= 0), 1, 0) == 1
+        made["tls_version"] = fill(made["tls_version"], self.extra["tls_version"], session)
+        last = session >= 0
         last[last] = self.signed[session[last]] == made["seq"][last]
-        _fill(made, "ended", self.extra["ended"], np.where(last, session, -1))
+        made["ended"] = fill(made["ended"], self.extra["ended"], np.where(last, session, -1))
         made["commands"] = absent("commands", len(at))
-        _fill(made, "commands", column(self.sessions, "commands"), np.where(last, session, -1))
+        made["commands"] = fill(made["commands"], column(self.sessions, "commands"), np.where(last, session, -1))
         return made
 
     def _ended(self) -> Columns:
@@ -139,7 +138,7 @@ class Inbound:
         at = np.flatnonzero(self.signed == NONE)
         made = _row(self.sessions, at)
         for name in ("tls_version", "ended"):
-            _fill(made, name, self.extra[name], at)
+            made[name] = fill(made[name], self.extra[name], at)
         return made
 
     def _never_ended(self) -> Columns:
@@ -163,11 +162,3 @@ def _unmarked(held: Columns) -> Columns:
 
 def _row(held: Columns, at: Places) -> Columns:
     return {name: column(held, name).take(at, axis=0) for name in CONNECTION}
-
-
-def _fill(made: Columns, name: str, source: Column, at: Any) -> None:
-    """Fill in what is not known, from the rows of another table at these places; -1 is none."""
-    lacks = np.flatnonzero(~known(made[name]) & (at >= 0))
-    if len(lacks):
-        made[name] = made[name].copy()
-        made[name][lacks] = source[at[lacks]]

@@ -127,13 +127,13 @@ class Judge:
             "recipient_domain": domain, "provider": who,
         }  # fmt: skip
         codes = {"smtp_code": array(column(held, "smtp_code"), _NUMBER, ())}
-        self._meaning(text, codes, _there(text["status"]) & ~_equal(text["status"], scalar(_SENT)))
+        self._meaning(text, codes, valid(text["status"]) & ~_equal(text["status"], scalar(_SENT)))
         parts = [(f"told_{n}", t) for n, t in (("dkim_domain", _SIGNED), ("header_from", _HEADER))]
         said = _notes(text["provenance"], [(held[n], t) for n, t in parts])
         text["source_ip"], said = self._address(text, said)
         stream = self._stream(text)
         if stream is not None:
-            said = _notes(said, [(_there(stream["name"]) & ~_there(text["stream"]), _STREAM)])
+            said = _notes(said, [(valid(stream["name"]) & ~valid(text["stream"]), _STREAM)])
             text["stream"] = _either(text["stream"], stream["name"])
             text["campaign"] = _either(stream["campaign"], text["campaign"])
             for name in _SETS:
@@ -189,12 +189,12 @@ class Judge:
         if not own:
             return told, said
         first = _changed(text["host"], lambda h: own[h][0] if own.get(h) else None)
-        asked = flags(~_there(told) & _there(text["status"]) & ~_equal(text["status"], scalar(_SENT)))
+        asked = flags(~valid(told) & valid(text["status"]) & ~_equal(text["status"], scalar(_SENT)))
         quoted = self._quoted(pc.if_else(asked, text["response"], scalar(None)), text["host"])
         address = _either(told, _either(quoted, first))
-        open_still = ~_there(told)
-        by_reply = open_still & _there(quoted) & ~_equal(quoted, first)
-        by_host = open_still & ~by_reply & _there(first)
+        open_still = ~valid(told)
+        by_reply = open_still & valid(quoted) & ~_equal(quoted, first)
+        by_host = open_still & ~by_reply & valid(first)
         return address, _notes(said, [(by_reply, _QUOTED), (by_host, _HOST)])
 
     def _quoted(self, response: pa.Array, host: pa.Array) -> pa.Array:
@@ -350,10 +350,6 @@ def _either(one: pa.Array, other: pa.Array) -> pa.Array:
     if one.null_count == len(one):
         return other
     return one if not one.null_count else pc.coalesce(one, other)
-
-
-def _there(found: pa.Array) -> Flags:
-    return valid(found)
 
 
 def _equal(one: pa.Array, other: Any) -> Flags:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from smtplab.logs.columns import (
     TYPES,
@@ -17,7 +17,6 @@ from smtplab.logs.columns import (
     Columns,
     column,
     columns_of,
-    filled,
     hashed,
     joined,
     known,
@@ -25,7 +24,6 @@ from smtplab.logs.columns import (
     owned,
     rows,
     table,
-    take,
     together,
 )
 
@@ -77,8 +75,6 @@ def by_kind(found: pa.Table, buffers: list[Bytes]) -> dict[str, list[Columns]]:
     """A table of events of several kinds, taken apart; columns of which nothing is known are left out."""
     made: dict[str, list[Columns]] = {}
     for kind in found["kind"].unique().to_pylist():
-        import pyarrow.compute as pc
-
         own = found.filter(pc.equal(found["kind"], kind))
         names = [n for n in own.column_names if n in ("seq", "time", "host") or own[n].null_count < len(own)]
         made[kind] = [columns_of(own.select([n for n in names if n != "kind"]), buffers)]
@@ -104,16 +100,6 @@ def kept(kinds: Mapping[str, Columns], buffers: Sequence[Bytes]) -> Piece:
         if rows(held):
             made.kinds[kind] = owned(held, buffers, made.buffers)
     return made
-
-
-def selected(kinds: Mapping[str, Columns], chosen: Mapping[str, Any]) -> dict[str, Columns]:
-    """The rows of each kind that are marked."""
-    return {kind: take(kinds[kind], marks) for kind, marks in chosen.items() if rows(kinds.get(kind, {}))}
-
-
-def pid_known(held: Columns) -> Any:
-    """Whether the process is known."""
-    return filled(column(held, "pid"))
 
 
 def arrow(one: Piece) -> pa.Table:

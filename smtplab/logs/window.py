@@ -15,11 +15,10 @@ from smtplab.logs.asof import before
 from smtplab.logs.columns import (
     NONE,
     Bytes,
-    Column,
     Columns,
     Flags,
-    Places,
     column,
+    fill,
     filled,
     joined,
     known,
@@ -125,18 +124,6 @@ def settle(one: Piece) -> Flags:
     last = np.zeros(len(outbound), bool)
     last[np.flatnonzero(outbound)] = _newest(take(tls, outbound)) if outbound.any() else False
     return last
-
-
-def fill(own: Column, other: Column, at: Places) -> Column:
-    """A column with what is not known taken from the rows of another at these places; -1 is none."""
-    lacks = np.flatnonzero(~known(own) & (at >= 0))
-    if not len(lacks):
-        return own
-    if len(lacks) == len(own):
-        return other.take(at, axis=0)
-    own = own.copy()
-    own[lacks] = other[at[lacks]]
-    return own
 
 
 def _deliveries(queue: Queue) -> Columns:
