@@ -7,6 +7,7 @@ all judging of a bounce. Here a part is a slice of bytes, looked into only when 
 from __future__ import annotations
 
 import binascii
+import codecs
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -33,6 +34,8 @@ _CHARSETS = {"shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "gb2
 """Labels whose writers mean the larger set."""
 _PLAIN = ("", "us-ascii", "ascii", "utf-8", "utf8", "iso-8859-1", "windows-1252")
 """Labels under which ASCII is ASCII: what nearly all notices are."""
+_NO_CHARSETS = ("idna", "punycode")
+"""What Python calls so spells the names of domains: it is no charset (IANA), and takes long in a long text."""
 _T = TypeVar("_T")
 
 
@@ -217,16 +220,25 @@ def unencoded(data: bytes, charset: str) -> str:
         name = "iso-2022-jp" if b"\x1b$" in data or b"\x1b(" in data else name
     elif name in _PLAIN and data.isascii():
         return data.decode("ascii")
-    for label in (_CHARSETS.get(name, name), "utf-8"):
+    name = _known(name)
+    for label in (name, "utf-8"):
         try:
             return whole(data.decode(label or "ascii"))
         except (LookupError, ValueError, UnicodeError):
             continue
     known = name and name not in ("utf-8", "utf8", "us-ascii", "ascii")
     try:
-        return whole(data.decode(_CHARSETS.get(name, name) if known else "cp1252", "replace"))
+        return whole(data.decode(name if known else "cp1252", "replace"))
     except (LookupError, ValueError, UnicodeError):
         return data.decode("utf-8", "replace")
+
+
+def _known(name: str) -> str:
+    """The set that a label means; what is none stays as it is."""
+    try:
+        return "" if codecs.lookup(name).name in _NO_CHARSETS else _CHARSETS.get(name, name)
+    except (LookupError, ValueError):
+        return name
 
 
 def _transferred(data: bytes, encoding: str) -> bytes:

@@ -47,6 +47,7 @@ _LEAST = 3
 """Header lines near each other that make a block."""
 _INLINE = ("b", "i", "u", "a", "span", "font", "strong", "em", "code", "tt", "small", "big", "sub", "sup", "wbr")
 _HIDDEN = ("style", "script", "title")
+_CLOSING = {name: re.compile(f"</{name}", re.A | re.I) for name in _HIDDEN}
 
 
 def words(parts: Iterable[Part]) -> str:
@@ -128,10 +129,17 @@ def _unindented(copy: str) -> str:
     return "\n".join(line.removeprefix(lead) for line in copy.split("\n"))
 
 
+def _end_of(name: str, text: str, start: int) -> int:
+    """Where an element ends, the end of the text where it does not."""
+    found = _CLOSING[name].search(text, start)
+    return found.start() if found else len(text)
+
+
 def strip(text: str) -> str:
     """HTML as rough text: tags that break a line do, others vanish, and what no reader sees is left out."""
     made: list[str] = []
-    at, low = 0, text.lower()
+    closed: dict[str, int] = {}
+    at = 0
     while (start := text.find("<", at)) >= 0:
         made.append(text[at:start])
         end = text.find(">", start)
@@ -142,8 +150,10 @@ def strip(text: str) -> str:
             # An address in angle brackets is text that someone forgot to escape.
             made.append(f"<{inner}>")
         elif name in _HIDDEN and not inner.startswith("/"):
-            close = low.find(f"</{name}", at)
-            at = close if close >= 0 else at
+            # What closes nowhere is not looked for again.
+            if (close := closed.get(name, 0)) < at:
+                close = closed[name] = _end_of(name, text, at)
+            at = close if close < len(text) else at
         elif name not in _INLINE:
             made.append("\n")
     made.append(text[at:])

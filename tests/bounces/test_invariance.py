@@ -111,6 +111,7 @@ HOSTILE = {
     "Japanese": "以下の宛先にメールを送信できません ",
     "JSON": "{",
     "tags": "<a ",
+    "styles that do not end": "<style>",
 }
 
 
@@ -121,3 +122,13 @@ def test_no_words_take_long(piece: str, kind: str) -> None:
     began = time.process_time()
     assert bounces.sort((head + piece * (130_000 // len(piece))).encode()).kind in bounces.KINDS
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", '"-IDNA-"'])
+def test_the_spelling_of_domains_is_no_charset(charset: str) -> None:
+    head = f"From: MAILER-DAEMON@x.example\nSubject: failure notice\nContent-Type: text/plain; charset={charset}\n\n"
+    text = f"{head}<a@b.example>: 550 5.1.1 no such user\n"
+    assert bounces.sort(text.encode()).rows[0]["recipient"] == "a@b.example"
+    began = time.process_time()
+    bounces.sort((text + "ab" * 65_000).encode())
+    assert time.process_time() - began < 0.3
