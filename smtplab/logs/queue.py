@@ -35,6 +35,8 @@ from smtplab.logs.piece import FACTS
 DAY = 86_400_000_000
 _LONGEST = 5 * DAY
 _LATE, _EARLY = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+OPEN = 100_000
+"""Deliveries of messages that have not left the queue."""
 _TOLD_END = ("postfix", "exim", "haraka")
 """KumoMTA, Exchange, OpenSMTPD and most of Sendmail tell of no end."""
 
@@ -93,6 +95,7 @@ class Queue:
         self._measure()
         self._tell_apart()
         self.closed: Flags = np.ones(self.count, bool) if final else (self.removals > 0) | self._silent(clock)
+        self._let_go()
 
     def _measure(self) -> None:
         count = self.count
@@ -155,6 +158,27 @@ class Queue:
         newest = clock.newest(self.column("host_key"))
         found: Flags = (newest != NONE) & (self.seen < newest - _LONGEST)
         return found
+
+    def _let_go(self) -> None:
+        """Close messages that seem to be over, the longest silent first, where very many are open.
+
+        So many are where the lines that tell of an end are not in the log, because somebody looked for others.
+        """
+        if "delivery" not in self.kinds:
+            return
+        code = self.code["delivery"]
+        mine = np.flatnonzero((code >= 0) & ~self.closed[code])
+        if len(mine) <= OPEN:
+            return
+        last = np.full(self.count, -1)
+        last[code[mine]] = mine
+        wanted = self.column("recipients")
+        over = (last >= 0) & ((wanted == NONE) | (self.attempts >= wanted))
+        over[over] = ~equal(self.kinds["delivery"]["status"][last[over]], "deferred")
+        at = np.flatnonzero(over)
+        at = at[np.argsort(self.seen[at], kind="stable")]
+        enough = np.searchsorted(np.cumsum(self.attempts[at]), len(mine) - OPEN // 2) + 1
+        self.closed[at[:enough]] = True
 
     def column(self, name: str) -> Column:
         """A column of the messages: of each what was told last."""

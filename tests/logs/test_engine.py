@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from smtplab import logs
 from smtplab.errors import SmtplabError
-from smtplab.logs import columns, engine, meaning, parse, segments, window
+from smtplab.logs import columns, engine, meaning, parse, queue, segments, window
 from smtplab.logs.engine import Job
 from smtplab.logs.event import Setting
 from smtplab.logs.meaning import Known
@@ -351,3 +351,36 @@ def test_stamps_without_a_year_go_on_behind_new_year(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SmtplabError, match="cannot be kept"), engine.connection(tmp_path) as con:
         con.execute(f"copy (select 1) to '{tmp_path}/none/x.parquet'")
+
+
+def test_where_no_end_is_told_very_many_open_messages_are_let_go_but_those_put_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "OPEN", 4)
+    monkeypatch.setattr(engine, "WINDOW", 1)
+
+    def line(second: int, queue_id: str, status: str) -> str:
+        text = GOOD.replace("ABCDE1", queue_id).replace("status=sent", f"status={status}")
+        return text.replace("08:00:00", f"08:{second // 60:02}:{second % 60:02}")
+
+    log = [line(n, f"ABC{n:03}", "sent") for n in range(60)]
+    for second in (5, 25, 45):
+        log[second] = line(second, "DEFER1", "deferred" if second < 45 else "sent")
+    path = tmp_path / "mail.log"
+    path.write_text("\n".join(log) + "\n")
+    jobs = [Job(s, SETTING) for s in segments.cut(path, "mail.log", 400)]
+    held = []
+
+    def watched(*given: Any) -> Any:
+        made = window.window(*given)
+        held.append(columns.rows(made[1].of("delivery")))
+        return made
+
+    monkeypatch.setattr(engine, "window", watched)
+    made = frames(engine.build(jobs, Known(), tmp_path), Known(), tmp_path)
+    assert 0 < max(held) <= 4
+    tried = made["deliveries"].set_index("queue_id")["attempt"]
+    assert tried["DEFER1"].tolist() == [1, 2, 3]
+    assert (len(tried), tried.drop("DEFER1").unique().tolist()) == (60, [1])
+    assert made["messages"]["queue_id"].is_unique
+    assert len(made["messages"]) == 58
