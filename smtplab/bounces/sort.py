@@ -201,7 +201,7 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
         if reply.reason == "undefined" and (wider.reason != "undefined" or len(said) < SHORT):
             recipient = recipient._replace(diagnostic=words)
         if weak or wider.field == "text":
-            reply = max(reply, wider, key=lambda r: (r.evidence is replies.Evidence.PROVIDER_TEXT, r.confidence))
+            reply = max(reply, wider, key=_weight)
     if recipient.kind == "bounce" and reply.reason == lifetime.WAY:
         words = f"{recipient.diagnostic} {letter.plain if alone else ''}"
         reply = lifetime.judged(reply, words, mail.moment(status.arrival or ""), mail.date(message))
@@ -226,6 +226,11 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
         queue_id=status.queue_id,
         source_ip=returned.source_ip(message, recipient.diagnostic, status.reporting_mta),
     )
+
+
+def _weight(reply: replies.Reply) -> tuple[bool, bool, float]:
+    """What a reply says beats what a notice says, unless its words are known to be a provider's or tell more."""
+    return reply.evidence is replies.Evidence.PROVIDER_TEXT, reply.evidence not in replies.WEAK, reply.confidence
 
 
 def _head(letter: Letter) -> bytes | str:

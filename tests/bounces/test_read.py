@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -245,3 +246,10 @@ def test_public_bounces_are_recognised(corpora: Path) -> None:
 )
 def test_what_broke_parsers_before_is_just_mail(nasty: bytes) -> None:
     assert bounces.sort(nasty).kind in bounces.KINDS
+
+
+def test_a_word_of_the_notice_does_not_outdo_what_the_reply_says() -> None:
+    told = recipient("gone@goodpost.example", status="", diagnostic="550: <gone@goodpost.example>: User unknown")
+    text = re.sub(r"(?m)^<lost@.* said: .*$", "Received-SPF: none (nobody knows the name)", dsn(told))
+    (row,) = bounces.sort(text.encode()).rows
+    assert (row["reason"], row["smtp_code"], row["permanent"]) == ("userunknown", 550, True)
