@@ -57,6 +57,7 @@ class Policy:
     """Rules in the order in which they take a reason; `keep` names what speaks of us and not of the recipient.
 
     `ours` are the reply rules that tell of our own fault, whatever the reason is called.
+    `guessed` are meanings of words that stand together: nobody is removed for one, nor for many.
     `unsure` are those that name a hard reason without proof. `complaints` are the feedback types that count,
     `limits` are shares of recipients above which a sender is spoken to.
     """
@@ -64,6 +65,7 @@ class Policy:
     rules: tuple[Rule, ...]
     keep: Mapping[str, str]
     ours: frozenset[str]
+    guessed: frozenset[str]
     unsure: frozenset[str]
     complaints: frozenset[str]
     limits: Mapping[str, float]
@@ -72,7 +74,7 @@ class Policy:
 
     def counting(self, reason: object, code: object, reply_rule: object = None) -> Rule | None:
         """The rule that counts a failure: by its reason, its enhanced or else its reply code, and its reply rule."""
-        if reply_rule in self.ours:
+        if reply_rule in self.ours or reply_rule in self.guessed:
             return None
         sure = not str(code).startswith("4") and reply_rule not in self.unsure
         return next((r for r in self.rules if reason in r.reasons and (sure or not r.permanent)), None)
@@ -124,7 +126,8 @@ def policy(case: Case | None = None) -> Policy:
         rules=tuple(_rule(name, row, own.get(name, {})) for name, row in raw["rule"].items()),
         keep={reason: group for group, row in raw["keep"].items() for reason in row["reasons"]},
         ours=frozenset(r.id for r in replies.every() if r.ours),
-        unsure=frozenset(r.id for r in replies.every() if _unsure(r)),
+        guessed=frozenset(r.id for r in replies.meanings()),
+        unsure=frozenset(r.id for r in replies.rules() if _unsure(r)),
         complaints=frozenset(raw["complaint"]["types"]),
         limits={name: row["share"] for name, row in raw["limit"].items()},
         as_of=case.as_of if case else None,

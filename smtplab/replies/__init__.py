@@ -6,7 +6,7 @@
 """
 
 from smtplab.replies.confidence import WEAK, Evidence, reliability
-from smtplab.replies.gist import every
+from smtplab.replies.gist import every, meanings
 from smtplab.replies.guidance import Advice, advice, correction
 from smtplab.replies.judge import classify, command
 from smtplab.replies.reply import Reply, RunnerUp
@@ -27,6 +27,7 @@ __all__ = [
     "correction",
     "every",
     "fingerprint",
+    "meanings",
     "reasons",
     "reliability",
     "rescued_by",

@@ -187,7 +187,8 @@ def verdict(told: Told, first: Candidate | None, other: Rule | None) -> Reply:
     rule, evidence, _ = first
     standing = _standing(first, other, told)
     sure = confidence.of(evidence, standing)
-    lasting = sure >= SURE and not (told.enhanced or str(told.smtp or "")).startswith("4")
+    # Only a 5yz reply lasts: 4yz is "not now", 2yz took the mail (RFC 5321 section 4.2.1).
+    lasting = sure >= SURE and not (told.enhanced or str(told.smtp or "")).startswith(("2", "3", "4"))
     return Reply(
         rule.reason,
         rule.id,

@@ -60,7 +60,37 @@ def test_the_subject_of_a_code_counts_where_its_detail_is_not_known() -> None:
     assert replies.classify("550 5.1.99 no").reason == "undefined"
 
 
-def test_what_was_guessed_from_words_counts_as_unsure() -> None:
-    found = replies.classify("550 this subscriber is gone")
-    rule = policy().counting(found.reason, found.smtp_code, found.rule)
-    assert (found.reason, rule and rule.name) == ("userunknown", "soft")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 this subscriber is gone", "userunknown"),
+        # The guess is wrong: all three speak of us.
+        ("550 unknown client host; mailbox protected", "userunknown"),
+        ("554 Invalid attachment for user", "userunknown"),
+        ("550 your mail host is unknown to us; user not tried", "userunknown"),
+    ],
+)
+def test_what_was_guessed_from_words_removes_nobody_however_often(text: str, reason: str) -> None:
+    found = replies.classify(text)
+    assert found.reason == reason
+    assert policy().counting(found.reason, found.smtp_code, found.rule) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 you sent to too many unknown users; your IP is blocked", "speeding"),
+        ("554 5.7.1 Too many invalid recipients", "speeding"),
+        ("550 5.7.1 The mailbox of the recipient does not accept mail from your domain", "blocked"),
+        ("550 Your domain has no MX, its users cannot get replies", "rejected"),
+        ("550 Recipient rejected your message: no subject", "filtered"),
+    ],
+)
+def test_what_a_server_says_of_us_removes_no_recipient(text: str, reason: str) -> None:
+    found = replies.classify(text)
+    assert (found.reason, found.permanent, found.suppress) == (reason, False, False)
+
+
+def test_a_reply_that_took_the_mail_removes_nobody() -> None:
+    found = replies.classify("251 User not local; will forward to <other@example.net>")
+    assert (found.permanent, found.suppress) == (False, False)
