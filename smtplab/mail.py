@@ -44,6 +44,10 @@ _PLAIN = re.compile(
 )
 """One address, with or without a name: what nearly all header fields hold; the rest is for the library."""
 _SIMPLE = re.compile(r"<?([\w+=./!#$%&*?^{|}~-]{1,64})@([A-Za-z0-9.-]{0,250}[A-Za-z0-9])>?", re.ASCII)
+_NO_DOMAIN = re.compile(r"[\s<>,;:\\\"()\[\]]")
+"""What is in no domain."""
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+"""What is in no address (RFC 5321 section 4.1.2, RFC 6531), and would drive the terminal that a list is shown on."""
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: f"{number:02}" for number, name in enumerate(_NAMES, 1)}
 _DATE = re.compile(
@@ -345,7 +349,7 @@ def address(raw: str | None) -> str | None:
     found = found if '"@' in found else found.lstrip("'\"<")
     local, at, domain = found.rpartition("@")
     domain = domain.strip().rstrip(".").lower()
-    if not (at and local and domain) or len(found) > 320 or re.search(r"[\s<>,;:\\\"()\[\]]", domain):
+    if not (at and local and domain) or len(found) > 320 or _NO_DOMAIN.search(domain) or _CONTROL.search(found):
         return None
     return f"{local.strip()}@{domain}"
 

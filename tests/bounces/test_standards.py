@@ -205,6 +205,13 @@ Disposition: automatic-action/MDN-sent-automatically; deleted
 """
 
 
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\x07", "\x9b", "\x00"])
+def test_what_drives_a_terminal_is_in_no_address(sign: str) -> None:
+    answer = bounces.sort(dsn(recipient(f"lost{sign}@x.example")).encode())
+    assert not any(sign in (row["recipient"] or "") for row in answer.rows)
+    assert answer.kind == "bounce"
+
+
 def test_a_disposition_notification_says_who_did_what() -> None:
     answer = bounces.sort(RECEIPT.encode())
     (row,) = answer.rows
@@ -237,8 +244,18 @@ def test_notifications_of_a_sending_service_as_json() -> None:
     }
     answer = bounces.sort(f"From: no-reply@sns.example\nSubject: AWS\n\n{json.dumps(event)}\n".encode())
     assert (answer.kind, answer.rows[0]["recipient"]) == ("complaint", "reader@x.example")
-    for body in ("{", '{"bounce": 1}', '{"bounce": {"bouncedRecipients": [1, {}]}}', "[" * 5_000, '{"Message": "{"}'):
+    odd = [{"bounce": {**away, "bouncedRecipients": 5}}, {"bounce": {"bouncedRecipients": 5}}, {"complaint": 5}]
+    for body in (
+        "{",
+        *map(json.dumps, odd),
+        '{"bounce": 1}',
+        '{"bounce": {"bouncedRecipients": [1, {}]}}',
+        "[" * 5_000,
+        '{"Message": "{"}',
+    ):
         assert bounces.sort(f"Subject: AWS\n\n{body}\n".encode()).kind == "none"
+    event = {"complaint": {"complainedRecipients": 5}}
+    assert bounces.sort(f"Subject: AWS\n\n{json.dumps(event)}\n".encode()).kind == "complaint"
 
 
 def test_a_zip_of_messages_is_read_and_what_is_no_mail_in_it_is_told(tmp_path: Path) -> None:

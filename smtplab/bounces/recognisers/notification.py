@@ -15,12 +15,10 @@ _AWAY = ("Transient", "General")
 
 def read(letter: Letter, kind: str) -> list[Recipient]:
     """The bounced recipients of a notification; [] for anything else."""
-    event = event_of(letter.words)
-    bounce = event.get("bounce") if isinstance(event.get("bounce"), dict) else None
-    rows = bounce.get("bouncedRecipients") if bounce else None
+    bounce = event_of(letter.words).get("bounce")
     found = []
-    for row in rows if isinstance(rows, list) else []:
-        plain = mail.address(str(row.get("emailAddress", ""))) if isinstance(row, dict) else None
+    for row in _objects(bounce, "bouncedRecipients"):
+        plain = mail.address(str(row.get("emailAddress", "")))
         if plain:
             told = str(row.get("diagnosticCode") or f"{bounce.get('bounceType')} {bounce.get('bounceSubType')}")  # type: ignore[union-attr]
             found.append(
@@ -44,7 +42,7 @@ def away(event: dict[str, Any]) -> list[str]:
     bounce = event.get("bounce")
     if not isinstance(bounce, dict) or (bounce.get("bounceType"), bounce.get("bounceSubType")) != _AWAY:
         return []
-    rows = [r for r in bounce.get("bouncedRecipients") or [] if isinstance(r, dict)]
+    rows = _objects(bounce, "bouncedRecipients")
     if any(r.get("diagnosticCode") or r.get("status") for r in rows):
         return []
     return [a for r in rows if (a := mail.address(str(r.get("emailAddress", ""))))]
@@ -55,9 +53,14 @@ def complaint(event: dict[str, Any]) -> tuple[str, list[str]] | None:
     said = event.get("complaint")
     if not isinstance(said, dict):
         return None
-    rows = said.get("complainedRecipients")
-    named = [mail.address(str(r.get("emailAddress", ""))) for r in rows or [] if isinstance(r, dict)]
+    named = [mail.address(str(r.get("emailAddress", ""))) for r in _objects(said, "complainedRecipients")]
     return str(said.get("complaintFeedbackType") or "abuse")[:40], [a for a in named if a]
+
+
+def _objects(event: Any, name: str) -> list[dict[str, Any]]:
+    """The objects of a list within an object, whatever stands there instead."""
+    rows = event.get(name) if isinstance(event, dict) else None
+    return [r for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
 
 
 def event_of(words: str) -> dict[str, Any]:
