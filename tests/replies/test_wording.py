@@ -91,6 +91,18 @@ def test_what_a_server_says_of_us_removes_no_recipient(text: str, reason: str) -
     assert (found.reason, found.permanent, found.suppress) == (reason, False, False)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 The attachment was deleted",
+        "554 nobody by that IP may connect",
+        "550 nobody here accepts mail from your IP",
+    ],
+)
+def test_what_was_deleted_may_be_no_mailbox(text: str) -> None:
+    assert replies.classify(text).reason != "userunknown"
+
+
 def test_a_reply_that_took_the_mail_removes_nobody() -> None:
     found = replies.classify("251 User not local; will forward to <other@example.net>")
     assert (found.permanent, found.suppress) == (False, False)
