@@ -6,6 +6,7 @@ No script and no style sheet, so that a chapter's output is the same at each run
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _LONGEST = 400
 _LONGEST_WORDING = 4_000
 _SHARES = ("_share", "_rate", "_low", "_high")
 """What the names of columns end in that hold shares and the bounds of their intervals."""
+_CODE = re.compile(r"`([^`\n]+)`")
+"""A command or setting in the wording of a fix, between backticks."""
 _CAPTION = "caption-side:top;text-align:left"
 _TOP = "vertical-align:top"
 _LEFT = f"text-align:left;{_TOP}"
@@ -95,9 +98,13 @@ def what(finding: Mapping[str, Any]) -> str:
     )
 
 
+def _code(quoted: re.Match[str]) -> str:
+    return f"<code>{quoted[1]}</code>"
+
+
 def remedy(finding: Mapping[str, Any]) -> str:
     """What to do, and the literal line in full: a record cut short would be a wrong record."""
-    fix = f"<div>{_text(finding['fix'], _LONGEST_WORDING)}</div>" if finding["fix"] else ""
+    fix = f"<div>{_CODE.sub(_code, _text(finding['fix'], _LONGEST_WORDING))}</div>" if finding["fix"] else ""
     if record := str(finding.get("record", "")):
         fix += (
             '<pre class="smtplab-record" style="white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0">'

@@ -200,6 +200,13 @@ def day(moment: date) -> str:
     return f"{moment.day} {moment:%B}"
 
 
+def dates(figure: go.Figure) -> go.Figure:
+    """Write the days of a finished figure's x axis as titles do: 4 Oct; hours with a day, months with a year."""
+    hours = {"dtickrange": [None, 43_200_000], "value": "%-d %b %H:%M"}
+    months = {"dtickrange": ["M1", None], "value": "%b %Y"}
+    return figure.update_xaxes(tickformat="%-d %b", tickformatstops=[hours, months])
+
+
 def missing(title: str, what: str) -> go.Figure:
     """A figure in place of one without data: it says which evidence is missing."""
     figure = go.Figure()

@@ -36,6 +36,11 @@ def test_severity_is_told_in_words_and_more_evidence_is_counted() -> None:
     assert "1 finding: 1 high" in html
 
 
+def test_a_command_in_a_fix_is_set_as_code_and_stays_text() -> None:
+    html = markup.remedy({"fix": "Look at `postqueue -p <x>`, not at ` alone."})
+    assert "<code>postqueue -p &lt;x&gt;</code>, not at ` alone." in html
+
+
 def test_a_record_is_never_cut() -> None:
     record = "v=spf1 " + "ip4:192.0.2.0/24 " * 200 + "-all"
     assert record in markup.findings_table([{**FINDING, "record": record}])

@@ -96,7 +96,7 @@ class Policy:
                 r.meaning,
                 r.times,
                 " ".join((f"{r.within.days} days" if r.within else "any time", *_over(r))),
-                f"{r.expires.days} days" if r.expires else "good",
+                f"{r.expires.days} days" if r.expires else "ever",
                 ", ".join(map(replies.words, r.reasons)),
             )
             for r in self.rules

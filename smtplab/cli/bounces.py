@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, Output, known, one_line, show, table, write
+from smtplab.cli.output import Json, Output, examples, known, one_line, show, table, write
 from smtplab.errors import SourceError
 
 if TYPE_CHECKING:
@@ -27,20 +27,25 @@ FIELDS = (
 )  # fmt: skip
 SHOWN = ["file", "kind", "recipient", "reason", "suppress", "enhanced_code", "diagnostic"]
 MOST_PROBLEMS = 20
+MOST_ROWS = 100
+"""Rows printed for people."""
 MOST_OF_A_KIND = 15
 PARTS = {"kinds": "messages", "reasons": "reason", "providers": "provider", "actions": "to do"}
 """Counts of a summary, and what stands before each."""
 
 
 @app.command(
-    epilog="Examples: smtplab bounces Maildir/ returned.mbox --json --suppression stop.csv  |"
-    "  smtplab bounces returned.mbox --summary"
+    epilog=examples(
+        "smtplab bounces returned.mbox --summary",
+        "smtplab bounces Maildir/ returned.mbox --json --suppression stop.csv",
+        "smtplab bounces mycase --suppression stop.csv",
+    )
 )
 def bounces(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...", help="mbox, maildir, folder, .zip, message, case or imaps://USER@HOST/FOLDER; - is stdin"
+            metavar="PATH", help="mbox, maildir, folder, .zip, message, case or imaps://USER@HOST/FOLDER; - is stdin"
         ),
     ],
     processes: Annotated[int, typer.Option(min=1, max=64, help="Workers; they pay from 10,000 messages on")] = 1,
@@ -183,7 +188,9 @@ def _show(rows: list[dict[str, Any]], output: Path | None) -> None:
     if output:
         show(frame, False, output)
     else:
-        table(frame.assign(diagnostic=frame["diagnostic"].fillna(frame["why"]))[SHOWN])
+        table(frame.assign(diagnostic=frame["diagnostic"].fillna(frame["why"]))[SHOWN].head(MOST_ROWS))
+        if len(frame) > MOST_ROWS:
+            print(f"\n{MOST_ROWS} of {len(frame):,} rows; all of them with --json or -o FILE, counts with --summary")
 
 
 def _summary(run: _Run, json: bool, output: Path | None) -> None:
@@ -227,9 +234,10 @@ def _hand_over(run: _Run, paths: list[str], suppression: Path) -> None:
         from smtplab.examination import examine
 
         exam = examine(Case.open(paths[0]))
-        own = area.policy(exam.case)
-        made = area.suppress(exam.bounces, exam.outcomes, own, exam.logs.complaints)
+        made, known_by = exam.joined.verdicts, "the logs, events and bounces of the case"
     else:
         evidence = replace(area.read_paths([]), bounces=conform("bounces", run.told))
-        made = area.suppress(evidence, conform("outcomes", []), run.policy)
-    write(area.hand_over(made), suppression)
+        made, known_by = area.suppress(evidence, conform("outcomes", []), run.policy), "these messages alone"
+    stopped = area.hand_over(made)
+    write(stopped, suppression)
+    print(f"smtplab: {suppression}: {len(stopped):,} recipients, by {known_by}", file=sys.stderr)

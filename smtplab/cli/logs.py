@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import WIDE, Json, Output, bar, one_line, show
+from smtplab.cli.output import WIDE, Json, Output, bar, examples, one_line, show
 from smtplab.cli.output import table as table_for_people
 from smtplab.errors import SmtplabError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAMED = (
     "syslog, exim, dovecot, rspamd, haraka, exchange, powermta, kumomta, ses, sparkpost, postmark, mailgun, sendgrid"
 )
-Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs; - is standard input")]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders or globs; - is standard input")]
 Format = Annotated[str, typer.Option("--format", help="auto decides by content; else one of " + NAMED)]
 Zone = Annotated[str, typer.Option("--timezone", help="Zone of stamps that carry none, as Europe/Berlin")]
 Year = Annotated[int | None, typer.Option("--year", min=1970, max=9000, help="Year in which files without one begin")]
@@ -33,9 +33,12 @@ TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
 
 
 @app.command(
-    epilog="Examples: smtplab logs /var/log/mail.log* --summary  |  smtplab logs mail.log.gz -o deliveries.parquet  |"
-    "  journalctl -t postfix/smtp -o json | smtplab logs - --table deliveries --json  |"
-    '  smtplab logs mail.log --sql "select provider, count(*) from deliveries group by all"'
+    epilog=examples(
+        "smtplab logs /var/log/mail.log* --summary",
+        "smtplab logs mail.log.gz -o deliveries.parquet",
+        "journalctl -u 'postfix*' -o json | smtplab logs - --table messages",
+        'smtplab logs mail.log --sql "select provider, count(*) from deliveries group by all"',
+    )
 )
 def logs(
     paths: Paths,
@@ -116,19 +119,31 @@ def _for_people(frame: pd.DataFrame, name: str) -> None:
 def _tell_formats(parts: Parts) -> None:
     from smtplab.logs import results
 
-    for row in parts.told:
+    strange = [n for n, t in parts.tallies.items() if t.passed and results.understood(t) <= 0 and not t.unknown]
+    # What lies beside the logs, such as mail or reports, has lines in common too, and nobody wants to know.
+    told = [row for row in parts.told if row["file"] not in strange]
+    for row in told[:_NAMED_ONE_BY_ONE]:
         print(f"smtplab: {one_line(row['file'])}: {one_line(row['what'])}", file=sys.stderr)
+    if (more := len(told) - _NAMED_ONE_BY_ONE) > 0:
+        print(f"smtplab: {more:,} more such files, with --table problems", file=sys.stderr)
+    if len(strange) > _NAMED_ONE_BY_ONE:
+        print(f"smtplab: {len(strange):,} files: passed over, no line is of a mail program", file=sys.stderr)
     together: dict[str, list[int]] = {}
     for name, tally in parts.tallies.items():
         if tally.damage:
             what = f"cannot be read on after {tally.lines:,} lines: {tally.damage}"
             print(f"smtplab: {one_line(name)}: {one_line(what)}", file=sys.stderr)
-        elif tally.passed and results.understood(tally) <= 0 and not tally.unknown:
-            print(f"smtplab: {one_line(name)}: passed over, no line is of a mail program", file=sys.stderr)
-        elif len(parts.tallies) > _NAMED_ONE_BY_ONE:
+        elif name in strange:
+            if len(strange) <= _NAMED_ONE_BY_ONE:
+                print(f"smtplab: {one_line(name)}: passed over, no line is of a mail program", file=sys.stderr)
+        elif not tally.lines:
+            print(f"smtplab: {'standard input' if name == '-' else one_line(name)}: empty", file=sys.stderr)
+        elif len(parts.tallies) - len(strange) > _NAMED_ONE_BY_ONE:
             together.setdefault(tally.format, []).append(tally.lines)
         else:
             print(f"smtplab: {one_line(name)}: {tally.format}, {tally.lines:,} lines", file=sys.stderr)
+            if len(tally.unknown) and results.understood(tally) <= 0:
+                print("         none of them is understood: is it another format?", file=sys.stderr)
     for format, lines in together.items():
         print(f"smtplab: {len(lines):,} files: {format}, {sum(lines):,} lines", file=sys.stderr)
 
@@ -158,7 +173,9 @@ def _summary(parts: Parts, json: bool, output: Path | None) -> None:
         return
     import pandas as pd
 
-    rows = [(" ".join(names), f"{v:,}" if isinstance(v, int) and not output else str(v)) for names, v in _flat(told)]
+    rows = [
+        (" ".join(names), f"{v:,}" if isinstance(v, int) and not output else str(v or "")) for names, v in _flat(told)
+    ]
     if output:
         show(pd.DataFrame(rows, columns=["what", "count"]), False, output)
         return
@@ -181,7 +198,7 @@ def _flat(told: dict[str, Any], *above: str) -> Iterator[tuple[tuple[str, ...], 
 
 
 @app.command(
-    epilog="Examples: smtplab trace 4hwCTP4SLzzK0bg /var/log/mail.log*  |  smtplab trace anna@example.org mail.log.gz"
+    epilog=examples("smtplab trace 4hwCTP4SLzzK0bg /var/log/mail.log*", "smtplab trace anna@example.org mail.log.gz")
 )
 def trace(
     what: Annotated[str, typer.Argument(metavar="ID", help="An address, a Message-ID or a queue id")],
@@ -196,6 +213,8 @@ def trace(
     from smtplab.logs.read import read_paths
     from smtplab.logs.trace import trace as traced
 
+    if Path(what).is_file() and not any(Path(path).exists() for path in paths):
+        raise SmtplabError("is a file; whom to trace comes first", where=what, do="smtplab trace ID PATH...")
     with bar("read") as tell:
         evidence = read_paths(paths, format=format, timezone=timezone, year=year, progress=tell)
     found = traced(evidence, what)

@@ -42,6 +42,11 @@ def known(output: Path | None) -> Path | None:
 Json = Annotated[bool, typer.Option("--json", help="JSON lines")]
 
 
+def examples(*commands: str) -> str:
+    """The end of a command's help: one command a line, never wrapped, so that it can be copied."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
 def _severity(text: str) -> str:
     """Refuse a word that no finding can have, before the work."""
     from smtplab.findings import Severity

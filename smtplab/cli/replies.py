@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, table
+from smtplab.cli.output import Json, Output, one_line, show, table
 from smtplab.errors import SmtplabError
 
 SHOWN = ["reason", "permanent", "confidence", "rule", "advice", "reply"]
@@ -30,6 +30,7 @@ def replies(
         bool, typer.Option("--unknown", help="Only those that no rule knows, by wording, and a rule to fill in")
     ] = False,
     json: Json = False,
+    output: Output = None,
 ) -> None:
     """What SMTP replies mean: reason, whether it lasts, which rule says so, how sure that is, and what to do."""
     if file and str(file) != "-" and not file.is_file():
@@ -39,16 +40,21 @@ def replies(
             if b"\0" in source.read(4_096):
                 raise SmtplabError("binary data, not replies", where=file, do="A text file with a reply a line")
     if unknown:
-        return _unknown(file, json)
+        return _unknown(file, json, output)
     rows = (explained(line, provider) for line in lines(file))
-    if json:
+    if json and not output:
         for row in rows:
             print(jsonlib.dumps(row))
         return None
     import pandas as pd
 
     found = pd.DataFrame(list(rows))
-    if not found.empty:
+    if found.empty:
+        print(f"smtplab: {one_line(str(file or 'standard input'))}: no reply is there", file=sys.stderr)
+    elif output:
+        other = found["runner_up"].map(lambda r: r["rule"] if r else None)
+        show(found.drop(columns="span").assign(runner_up=other), False, output)
+    else:
         table(found.assign(reply=found["reply"].map(_cut))[SHOWN])
     return None
 
@@ -57,20 +63,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= 160 else f"{text[:159]}…"
 
 
-def _unknown(file: Path | None, json: bool) -> None:
+def _unknown(file: Path | None, json: bool, output: Path | None) -> None:
     """The wordings that no rule knows, and for each the rule that would, to be filled in."""
     from smtplab.replies import shapes
 
     found = shapes.unknown(lines(file))
+    if output:
+        return show(found, False, output)
     rows = [{**row, "rule": shapes.skeleton(row, date.today())} for row in found.to_dict("records")]
     if json:
         for row in rows:
             print(jsonlib.dumps({k: row[k] for k in ("shape", "count", "example", "rule")}))
-        return
+        return None
     if rows:
         table(found[["count", "shape"]])
     for row in rows[:MOST_RULES]:
         print(f"\n{row['rule']}", end="")
+    return None
 
 
 def lines(file: Path | None) -> Iterator[str]:

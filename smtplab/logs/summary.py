@@ -13,13 +13,22 @@ _OUTCOMES = ("accepted", "late", "lost", "pending")
 
 
 def by_provider(evidence: LogEvidence, most: int = 15) -> pd.DataFrame:
-    """A row a provider, the largest first: provider, recipients, the outcomes, and how sure the accepted share is.
+    """A row a provider, the `most` largest first: provider, recipients, the outcomes, and how sure the accepted share
+    is; the others stand together in the last row, so that the columns add up.
 
     Columns: provider, recipients, accepted, late, lost, pending, held_back (not taken at the first try),
     accepted_share, low_share and high_share (Wilson, 95 %).
     """
-    rows = evidence.outcomes[["provider", "outcome", "attempts"]]
-    table = _outcomes(rows, "provider").head(most)
+    rows = evidence.outcomes[["provider", "outcome", "attempts"]].dropna(subset=["provider"])
+    sizes = rows["provider"].value_counts()
+    if len(sizes) > most + 1:
+        large = rows["provider"].isin(_outcomes(rows, "provider").index[:most])
+        rest = f"{len(sizes) - most:,} others"
+        rows = rows.assign(provider=rows["provider"].where(large, rest))
+        table = _outcomes(rows, "provider")
+        table = table.loc[[*table.index.drop(rest), rest]]
+    else:
+        table = _outcomes(rows, "provider")
     held = ((rows["attempts"] > 1) | (rows["outcome"] == "pending")).fillna(False)
     table.insert(5, "held_back", held.groupby(rows["provider"]).sum().reindex(table.index).astype("int64"))
     low, high = bands(table["accepted"], table["recipients"])

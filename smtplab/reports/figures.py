@@ -124,4 +124,5 @@ def _daily(
         )
     figure.update_layout(barmode="stack", bargap=0.08)
     span = f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
-    return theme.finish(figure, title=title, alt=f"{title}, {span}: " + "; ".join(words), y=unit, source=source)
+    alt = f"{title}, {span}: " + "; ".join(words)
+    return theme.dates(theme.finish(figure, title=title, alt=alt, y=unit, source=source))

@@ -14,13 +14,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from smtplab import bounces
 from smtplab.case import Case
+from smtplab.examination import examine
 from tests.bounces.making import AWAY, LETTER, POSTFIX_TEXT, complaint, dsn, mbox, recipient
 
 KEYS = {
     "file", "kind", "recipient", "reason", "permanent", "suppress", "smtp_code", "enhanced_code", "action", "agent",
     "rule", "confidence", "feedback_type", "diagnostic",
 }  # fmt: skip
+MERIDIAN = Path(__file__).parents[2] / "data" / "cases" / "meridian"
 
 
 def run(*words: str | Path, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -150,6 +153,22 @@ def test_a_case_names_its_own_mailboxes_and_its_logs_decide_too(tmp_path: Path) 
     done = run(case.path, "--json", "--suppression", tmp_path / "stop.csv")
     assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "stop.csv")["recipient"].tolist() == ["gone@goodpost.example"]
+    assert b"stop.csv: 1 recipients, by the logs, events and bounces of the case" in done.stderr
+
+
+def test_the_suppression_list_of_a_case_is_the_one_that_its_report_counts(tmp_path: Path) -> None:
+    done = run(MERIDIAN, "--summary", "--suppression", tmp_path / "stop.csv")
+    assert done.returncode == 0, done.stderr
+    stopped = bounces.hand_over(examine(Case.open(MERIDIAN)).joined.verdicts)
+    assert pd.read_csv(tmp_path / "stop.csv")["recipient"].tolist() == stopped["recipient"].tolist()
+
+
+def test_a_terminal_gets_the_first_rows_and_their_number(tmp_path: Path) -> None:
+    (tmp_path / "box").write_text(mbox(*[dsn()] * 101))
+    printed = run(tmp_path / "box").stdout.decode()
+    assert printed.count("lost@gmail.com") == 100
+    assert "100 of 101 rows" in printed
+    assert len(objects(tmp_path / "box")) == 101
 
 
 def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:

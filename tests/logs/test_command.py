@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from smtplab.cli import app
+from smtplab.errors import SmtplabError
 
 HEAD = "2026-11-0{day}T08:00:00+00:00 mail postfix/{program}[9]: "
 REPLY = "host mx.b.example[192.0.2.1] said: 450 4.2.2 <b@b.example>: the mailbox is full, and this reply is so long that no terminal shows it"
@@ -106,3 +107,26 @@ def test_a_summary_for_people_is_small_tables(log: Path) -> None:
 def test_a_summary_in_a_file_holds_every_count(log: Path, tmp_path: Path) -> None:
     run(str(log), "--summary", "-o", str(tmp_path / "counts.csv"))
     assert "by_provider: gmail: sent,2" in (tmp_path / "counts.csv").read_text().splitlines()
+
+
+def test_files_beside_the_logs_are_counted_and_their_common_lines_not_told(log: Path, tmp_path: Path) -> None:
+    for number in range(21):
+        (tmp_path / f"report{number}.xml").write_text(f"<report number='{number}'>\n{'the same long line ' * 9}\n")
+    (tmp_path / "mail.log").write_text(log.read_text())
+    assert run(str(tmp_path), "--summary").stderr.splitlines() == [
+        "smtplab: 21 files: passed over, no line is of a mail program",
+        f"smtplab: {tmp_path / 'mail.log'}: syslog, 5 lines",
+    ]
+
+
+def test_an_empty_input_and_one_of_another_format_are_said_to_be_that(log: Path) -> None:
+    empty = CliRunner().invoke(app, ["logs", "-", "--summary"], input="")
+    assert empty.stderr == "smtplab: standard input: empty\n"
+    assert "None" not in empty.stdout
+    assert "none of them is understood: is it another format?" in run(str(log), "--format", "exim").stderr
+
+
+def test_a_file_in_the_place_of_the_one_to_trace_is_told(log: Path) -> None:
+    done = CliRunner().invoke(app, ["trace", str(log), "a@gmail.com"])
+    assert isinstance(done.exception, SmtplabError)
+    assert "whom to trace comes first" in str(done.exception)

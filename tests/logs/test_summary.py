@@ -31,6 +31,16 @@ def test_every_recipient_stands_once_in_its_provider_and_its_stream() -> None:
     assert list(streams["lost_share"]) == [0.2, 0.0]
 
 
+def test_providers_beyond_the_largest_stand_in_one_row_so_that_the_columns_add_up() -> None:
+    rows = [end("accepted", provider=f"{n}.example") for n in range(3) for _ in range(9 - n)]
+    rows += [end("lost", provider="x.example", attempts=2), end("lost", provider="y.example")]
+    told = logs.by_provider(evidence(outcomes=rows), most=3)
+    assert told["provider"].tolist() == ["0.example", "1.example", "2.example", "2 others"]
+    assert told[["recipients", "lost", "held_back"]].sum().tolist() == [26, 2, 1]
+    # One that is left over has room for its own name.
+    assert logs.by_provider(evidence(outcomes=rows), most=4)["provider"].tolist()[-1] == "y.example"
+
+
 def test_accounts_with_most_failures_come_first() -> None:
     def signin(user: str, ok: bool, ip: str) -> dict[str, Any]:
         return {"time": at("13 02:00"), "auth_user": user, "auth_ok": ok, "client_ip": ip, "auth_method": "PLAIN"}

@@ -99,7 +99,7 @@ def over_time(evidence: BounceEvidence) -> go.Figure:
     peak = days.value_counts().sort_index()
     title = f"Most came back on {theme.day(peak.idxmax())}: {int(peak.max()):,} messages"
     alt = f"{title}. From {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}: " + ", ".join(said)
-    return theme.finish(figure, title=title, alt=alt, y="messages a day", source="bounces")
+    return theme.dates(theme.finish(figure, title=title, alt=alt, y="messages a day", source="bounces"))
 
 
 def reasons_over_time(outcomes: pd.DataFrame) -> go.Figure:
@@ -135,4 +135,5 @@ def reasons_over_time(outcomes: pd.DataFrame) -> go.Figure:
     title += f": {int(total.max()):,} recipients, {int(counts.loc[worst, most]):,} of them for: {replies.words(most)}"
     alt = "; ".join(f"{replies.words(r)}: {int(counts[r].sum()):,}" for r in order)
     unit = "recipients a week" if weekly else "recipients a day"
-    return theme.finish(figure, title=title, alt=f"{title}. {alt}", y=unit, source="logs, events, bounces", height=430)
+    source = "logs, events, bounces"
+    return theme.dates(theme.finish(figure, title=title, alt=f"{title}. {alt}", y=unit, source=source, height=430))

@@ -77,9 +77,9 @@ def unknown_users_over_time(outcomes: pd.DataFrame) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.08)
     title = _title(found, rows)
     alt = "; ".join(f"{name}: {int(n):,}" for name, n in names.head(_MOST).items())
-    return theme.finish(
-        figure, title=title, alt=f"{title}. Of {alt}", y="recipients a day", source="logs, events, bounces", height=400
-    )
+    source = "logs, events, bounces"
+    done = theme.finish(figure, title=title, alt=f"{title}. Of {alt}", y="recipients a day", source=source, height=400)
+    return theme.dates(done)
 
 
 def _title(found: pd.DataFrame, rows: pd.DataFrame) -> str:

@@ -90,8 +90,7 @@ def finish(figure: go.Figure, *, title: str, alt: str, y: str | None = None) -> 
     done = theme.finish(figure, title=title, alt=alt, source="logs and events")
     above = 112 if done.layout.margin.t > 64 else 84
     done.update_layout(margin={"t": above, "b": below}, height=plot + above + below, legend_y=1 + 22 / plot)
-    hours = {"dtickrange": [None, 43_200_000], "value": "%-d %b %H:%M"}
-    done.update_xaxes(tickformat="%-d %b", tickformatstops=[hours])
+    theme.dates(done)
     if y:
         done.update_layout(yaxis_title_text=y)
     return done
