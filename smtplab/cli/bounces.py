@@ -56,7 +56,7 @@ def bounces(
         Path | None, typer.Option(metavar="FILE.csv", help="Write whom to stop writing to", callback=known)
     ] = None,
 ) -> None:
-    """What came back and why, a line a recipient; the n-th message of a mailbox is FILE#n."""
+    """What came back and why, a line a recipient. The n-th message of a mailbox is FILE#n."""
     from smtplab.bounces.policies import policy
 
     own = replace(policy(), as_of=datetime.now(UTC))

@@ -21,7 +21,7 @@ def report(
     case: CasePath,
     output: Annotated[Path | None, typer.Option("-o", help="The HTML file; default reports/NAME.html")] = None,
 ) -> None:
-    """Execute every chapter on a case and bind one self-contained HTML file."""
+    """Execute every chapter on a case and bind one HTML file."""
     from smtplab.case import Case
 
     opened = Case.open(case)
@@ -55,7 +55,7 @@ def collect(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted recording")] = False,
     resolver: Resolver = "",
 ) -> None:
-    """Ask DNS and servers, within what case.toml allows, and record the answers."""
+    """Ask DNS and servers, and record the answers. case.toml says what is allowed."""
     from smtplab.case import Case
 
     with bar("asking") as tell:
@@ -114,7 +114,10 @@ def compare(
     json: Json = False,
     output: Output = None,
 ) -> None:
-    """Findings gone, new and changed between two cases or recordings, and the answers behind them."""
+    """What differs between two cases or recordings.
+
+    Findings gone, new and changed, and the answers behind them.
+    """
     from smtplab.case import Case
 
     opened = []
@@ -138,7 +141,7 @@ def compare(
     epilog="Example: smtplab lab up",
 )
 def lab(context: typer.Context) -> None:
-    """Real mail and name servers in a network of their own (root): up, run, record."""
+    """Real mail and name servers in a network of their own (root)."""
     from smtplab.lab import main as lab_main
 
     raise typer.Exit(lab_main(context.args))

@@ -32,7 +32,7 @@ def dmarc(
     resolver: Resolver = "",
     json: Json = False,
 ) -> None:
-    """Which DMARC policy governs a From domain, by RFC 9989 and RFC 7489, and the verdict on a message."""
+    """Which DMARC policy governs a From domain. By RFC 9989 and RFC 7489, with the verdict on a message."""
     from smtplab.authentication import alignment
     from smtplab.authentication import dmarc as standards
     from smtplab.authentication.check.dmarc import judge

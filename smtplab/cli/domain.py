@@ -41,7 +41,7 @@ def domain(
     json: Json = False,
     output: Output = None,
 ) -> None:
-    """What DNS says of the mail of a domain, or of thousands; with -o an interrupted run is taken up again."""
+    """What DNS says of the mail of a domain, or of thousands. With -o an interrupted run is taken up again."""
     from smtplab import portfolio
 
     if not names and not file:

@@ -19,7 +19,7 @@ def explain(
     case: Annotated[Path | None, typer.Option(help="A case whose evidence is added", metavar="DIR")] = None,
     json: Json = False,
 ) -> None:
-    """What an error text or an SMTP reply means, who must act, and what to check next."""
+    """What an error text or SMTP reply means, and what to do."""
     from smtplab import servers
 
     if case:

@@ -53,7 +53,10 @@ def logs(
     json: Json = False,
     output: Output = None,
 ) -> None:
-    """What mail logs tell: a row a delivery, message, connection or refusal, in the order of time."""
+    """What mail logs tell, in rows or counts.
+
+    A row a delivery (an attempt), message, connection or refusal, in the order of time.
+    """
     if sql:
         from smtplab.logs.evidence import only_select
 
@@ -209,7 +212,7 @@ def trace(
     json: Json = False,
     output: Output = None,
 ) -> None:
-    """Everything the logs hold on one message, across hosts, as a story; --json and -o give its steps."""
+    """The story of one message, across hosts, out of the logs. --json and -o give its steps."""
     from smtplab.logs.read import read_paths
     from smtplab.logs.trace import trace as traced
 

@@ -32,7 +32,10 @@ def replies(
     json: Json = False,
     output: Output = None,
 ) -> None:
-    """What SMTP replies mean: reason, whether it lasts, which rule says so, how sure that is, and what to do."""
+    """What SMTP replies mean, and what to do.
+
+    The reason, whether it lasts, which rule says so and how sure that is.
+    """
     if file and str(file) != "-" and not file.is_file():
         raise SmtplabError("there is no such file", where=file, do='One reply: smtplab explain "TEXT"')
     if file and str(file) != "-":
@@ -53,7 +56,8 @@ def replies(
         print(f"smtplab: {one_line(str(file or 'standard input'))}: no reply is there", file=sys.stderr)
     elif output:
         other = found["runner_up"].map(lambda r: r["rule"] if r else None)
-        show(found.drop(columns="span").assign(runner_up=other), False, output)
+        found = found.drop(columns="span").assign(runner_up=other)
+        show(found.astype({"smtp_code": "Int64", "permanent": "boolean"}), False, output)
     else:
         table(found.assign(reply=found["reply"].map(_cut))[SHOWN])
     return None

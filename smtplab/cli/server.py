@@ -40,7 +40,10 @@ def server(
     fail_on: FailOn = "",
     json: Json = False,
 ) -> None:
-    """Name, route, port, greeting, capabilities, TLS, sign-in, envelope: which step fails, and why most likely."""
+    """Which step towards a server fails, and why most likely.
+
+    Name, route, port, greeting, capabilities, TLS, sign-in, envelope.
+    """
     from smtplab import servers
     from smtplab.findings import Findings
 

@@ -43,7 +43,7 @@ def spf(
     resolver: Resolver = "",
     json: Json = False,
 ) -> None:
-    """Would mail from an address pass SPF, by which term, and what does the record cost?"""
+    """Would mail from an address pass SPF, by which term, at what cost?"""
     from smtplab.authentication.spf import collect
     from smtplab.authentication.spf_trace import check
     from smtplab.casefile import domain_name

@@ -37,7 +37,19 @@ def test_a_table_is_for_people_and_nothing_in_it_drives_the_terminal() -> None:
     done = RUN.invoke(app, ["replies"], input="550 5.1.1 \x1b[31mUser unknown\n")
     assert "userunknown" in done.output
     assert "\x1b" not in done.output
-    assert RUN.invoke(app, ["replies"], input="").output == ""
+    empty = RUN.invoke(app, ["replies"], input="")
+    assert (empty.stdout, empty.stderr) == ("", "smtplab: standard input: no reply is there\n")
+
+
+def test_a_file_takes_what_the_lines_of_json_hold(tmp_path: Path) -> None:
+    lines = "550 5.7.26 refused\nblah blub\n"
+    assert RUN.invoke(app, ["replies", "-o", str(tmp_path / "told.csv")], input=lines).exit_code == 0
+    head, first, second = (tmp_path / "told.csv").read_text().splitlines()
+    told = dict(zip(head.split(","), first.split(","), strict=True))
+    assert (told["reason"], told["smtp_code"], told["runner_up"]) == ("authfailure", "550", "iana-subject-7")
+    assert second.startswith("undefined,False,False,,,")
+    assert RUN.invoke(app, ["replies", "--unknown", "-o", str(tmp_path / "new.csv")], input=lines).exit_code == 0
+    assert (tmp_path / "new.csv").read_text().splitlines()[1].startswith("blah blub,1,")
 
 
 def test_a_dash_is_standard_input_and_each_row_bears_its_reply() -> None:
