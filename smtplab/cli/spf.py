@@ -43,7 +43,10 @@ def spf(
     resolver: Resolver = "",
     json: Json = False,
 ) -> None:
-    """Would mail from an address pass SPF, by which term, at what cost?"""
+    """Would mail from an address pass SPF, by which term?
+
+    The answer shows what the record costs, too.
+    """
     from smtplab.authentication.spf import collect
     from smtplab.authentication.spf_trace import check
     from smtplab.casefile import domain_name
