@@ -63,15 +63,15 @@ def unseen(outcomes: pd.DataFrame) -> pd.DataFrame:
 def actions(verdicts: pd.DataFrame) -> pd.DataFrame:
     """What to do about whom, a row an action, rule and reason of what `suppress` gives.
 
-    Columns: action, rule, reason, recipients, first, last, provider. `first` and `last` are the days from which to
-    stop; `provider` is the one with most of these recipients.
+    Columns: action, rule, reason, recipients, first, last, most_at. `first` and `last` are the days from which to
+    stop; `most_at` is the provider with most of these recipients.
     """
     grouped = verdicts.groupby(["action", "rule", "reason"], dropna=False, as_index=False)
     made = grouped.agg(
         recipients=("recipient", "size"),
         first=("since", "min"),
         last=("since", "max"),
-        provider=("provider", _most),
+        most_at=("provider", _most),
     )
     made = made.assign(first=made["first"].dt.floor("D"), last=made["last"].dt.floor("D"))
     order = made["action"].map({str(a): n for n, a in enumerate(Action)})
