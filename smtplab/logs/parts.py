@@ -24,7 +24,7 @@ from smtplab.logs.parse import Tally
 from smtplab.logs.values import quoted
 from smtplab.tape import beside
 
-HELD = 128 << 20
+HELD = 192 << 20
 """Bytes of rows that stay in memory."""
 LATE = 200_000
 """Late rows that are put in order at a time."""
