@@ -38,9 +38,9 @@ def costs(pieces: list[Job]) -> dict[str, float]:
     began = time.process_time()
     events = [cluster.events(p, 4)[0] for p in pieces]
     between = time.process_time()
-    made = [cluster.rows([e[n] for e in events], Known()) for n in range(4)]
+    made = [cluster.rows_of([e[n] for e in events], Known()) for n in range(4)]
     ended = time.process_time()
-    sent = sum(len(v) for one in events for part in one for piece in part for v in piece.values())
+    sent = sum(len(piece) for one in events for part in one for piece in part)
     return {
         "events_hours": round((between - began) / read * 1e12 / 3600, 1),
         "rows_hours": round((ended - between) / read * 1e12 / 3600, 1),
@@ -59,9 +59,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="smtplab-") as folder:
         log = Path(folder) / "mail.log"
         count = write(log, given.lines)
-        (job,) = jobs([source(log, "mail.log", zone="UTC", year=2026)])[:1]
+        (job, *_) = jobs([source(log, "mail.log", zone="UTC", year=2026)])
         pieces = [Job(p, job.setting) for p in segments.cut(log, "mail.log", -(-log.stat().st_size // 8))]
-        planning = costs(jobs([source(log, "mail.log", zone="UTC", year=2026)]))
+        planning = costs(jobs([source(log, "mail.log", zone="UTC", year=2026)], segments.FAR))
         seconds: dict[int, list[float]] = {1: [], 2: []}
         for _ in range(given.repeat):
             for workers, made in seconds.items():
