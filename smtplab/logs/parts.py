@@ -41,7 +41,7 @@ _OPTIONS: Mapping[str, Any] = {"compression": "lz4", "write_statistics": False, 
 
 
 @dataclass
-class Rows:
+class Kept:
     """Rows of one table: those in the order of time, those that came late, and the files that hold more of each."""
 
     timely: list[pa.Table] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Parts:
     folder: Path
     schemas: Mapping[str, Mapping[str, pa.DataType]]
     tallies: dict[str, Tally] = field(default_factory=dict)
-    tables: dict[str, Rows] = field(default_factory=dict)
+    tables: dict[str, Kept] = field(default_factory=dict)
     held: int = 0
     told: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the table problems on files that were not read as they are."""
@@ -83,7 +83,7 @@ class Parts:
     def add(self, made: Mapping[str, pa.Table]) -> None:
         """The rows of a window, by table."""
         for name, rows in made.items():
-            self.tables.setdefault(name, Rows()).add(rows)
+            self.tables.setdefault(name, Kept()).add(rows)
             self.held += rows.nbytes
         if self.held > HELD:
             self._spill()
@@ -101,7 +101,7 @@ class Parts:
 
     def memory(self, name: str) -> pa.Table:
         """The rows of a table that are in memory."""
-        rows = self.tables.get(name, Rows())
+        rows = self.tables.get(name, Kept())
         schema = pa.schema(list(self.schemas[name].items()))
         empty = pa.table([pa.nulls(0, kind) for kind in schema.types], schema=schema)
         return pa.concat_tables([empty, *rows.timely, *rows.late])
@@ -112,7 +112,7 @@ class Parts:
 
     def files(self, name: str) -> list[Path]:
         """The files that hold the other rows of a table."""
-        rows = self.tables.get(name, Rows())
+        rows = self.tables.get(name, Kept())
         return [*rows.files, *rows.late_files]
 
     def view(self, con: Any, name: str) -> str:
@@ -126,12 +126,12 @@ class Parts:
     def in_order(self, name: str, sort: Sequence[str]) -> Iterator[pa.Table]:
         """The rows by what `sort` names, the time first, a part at a time."""
         keys = [(c, "ascending") for c in (*sort, "seq")]
-        rows = self.tables.get(name, Rows())
+        rows = self.tables.get(name, Kept())
         if not rows.timely and not rows.files:
             return iter([self.memory(name)])
         return _merged(chain(*map(_groups, rows.files), rows.timely), self._late(name, rows, keys), keys)
 
-    def _late(self, name: str, rows: Rows, keys: Keys) -> Iterator[pa.Table]:
+    def _late(self, name: str, rows: Kept, keys: Keys) -> Iterator[pa.Table]:
         """What came late, in order; where that is much, it is shared out to files by time first."""
         late = chain(*map(_groups, rows.late_files), rows.late)
         if rows.late_rows > LATE:

@@ -94,10 +94,7 @@ _STAGES = ("before_queue", "in_queue", "connection", "transmission")
 
 def _client(of: Chosen, cut: Cut) -> Found:
     cut.literal("client=")
-    name = cut.until("[", 48)
-    cut.literal("[")
-    address = cut.until("]", 48)
-    cut.literal("]")
+    name, address = _peer(cut)
     method = cut.maybe(", sasl_method=", ",", ", ")[1]
     there = cut.looks("sasl_username=")
     start = np.where(there, np.minimum(cut.at + len("sasl_username="), cut.end), cut.at)
@@ -134,16 +131,22 @@ def _message(of: Chosen, cut: Cut) -> Found:
     return {"sender": sender, "size": whole(of.data, size), "recipients": whole(of.data, recipients)}
 
 
+def _peer(cut: Cut) -> tuple[Span, Span]:
+    """Host and what stands in brackets behind it."""
+    name = cut.until("[", 48)
+    cut.literal("[")
+    address = cut.until("]", 48)
+    cut.literal("]")
+    return name, address
+
+
 def _removed(of: Chosen, cut: Cut) -> Found:
     return {}
 
 
 def _session(of: Chosen, cut: Cut) -> Found:
     cut.literal("disconnect from ")
-    name = cut.until("[", 48)
-    cut.literal("[")
-    address = cut.until("]", 48)
-    cut.literal("]")
+    name, address = _peer(cut)
     # Before 3.0 the commands were not counted.
     counted = cut.looks(" ")
     cut.fine &= (address[1] > address[0]) & (counted | (cut.at == cut.end))

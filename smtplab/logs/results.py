@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from smtplab.logs import engine
-from smtplab.logs.arrays import flags, numbers, scalar, values, without_empty
+from smtplab.logs.arrays import flags, numbers, values, without_empty
 from smtplab.logs.evidence import frame
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts, write
@@ -168,21 +167,12 @@ def _ends(parts: Parts) -> Change:
     """A queue only tells that a message left it: what became of it, its recipients tell."""
     with engine.connection(parts.folder) as con:
         views(con, parts)
-        told = con.sql("select message as seq, word from ended_as where word is not null").to_arrow_table()
-    seq = values(told["seq"].combine_chunks().cast(pa.int64()))
-    order = np.argsort(seq)
-    word, seq = told["word"].combine_chunks().take(numbers(order)), seq[order]
+        told = con.sql(f"select seq, {_OUTCOME} from messages order by seq").to_arrow_table()
+    seq, outcome = values(told["seq"].combine_chunks()), told["outcome"].combine_chunks()
 
     def change(made: pa.Table) -> pa.Table:
-        own = values(made["seq"].combine_chunks())
-        at = np.searchsorted(seq, own)
-        known = at < len(seq)
-        known[known] = seq[at[known]] == own[known]
-        said = word.take(numbers(np.where(known, at, 0), known)) if len(word) else pa.nulls(len(own), pa.string())
-        outcome = made["outcome"].combine_chunks()
-        removed, queued = (pc.equal(outcome, scalar(name)) for name in ("removed", "queued"))
-        outcome = pc.if_else(queued, scalar("pending"), pc.if_else(removed, pc.coalesce(said, outcome), outcome))
-        return made.set_column(made.column_names.index("outcome"), "outcome", outcome)
+        at = np.searchsorted(seq, values(made["seq"].combine_chunks()))
+        return made.set_column(made.column_names.index("outcome"), "outcome", outcome.take(numbers(at)))
 
     return change
 
