@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
@@ -95,16 +95,10 @@ def _runs(file: IO[bytes], left: int | None, longest: int, most: int) -> Iterato
     kept, dropping = b"", False
     damage: Exception | None = None
     while left is None or left > 0:
-        try:
-            raw = file.read(CHUNK if left is None else min(CHUNK, left))
-        except (zlib.error, lzma.LZMAError, pa.ArrowInvalid) as e:
-            damage = OSError(f"the packed data are damaged ({e})")
-            break
-        except (OSError, EOFError) as e:
-            damage = e
-            break
+        raw, damage = _read(file, CHUNK if left is None else min(CHUNK, left))
         if not raw:
-            damage = OSError("it became shorter while it was read") if left else None
+            if left and not damage:
+                damage = OSError("it became shorter while it was read")
             break
         left = None if left is None else left - len(raw)
         most -= len(raw)
@@ -123,10 +117,26 @@ def _runs(file: IO[bytes], left: int | None, longest: int, most: int) -> Iterato
             kept += raw
         if len(kept) > max(CHUNK, longest):
             kept, dropping = kept[:longest], True
+        if damage:
+            break
     if kept:
         yield kept + b"\n"
     if damage:
         raise damage
+
+
+def _read(file: IO[bytes], size: int) -> tuple[bytes, Exception | None]:
+    """The next bytes, and what is damaged behind them: what stands before the damage is not lost with it."""
+    held: list[bytes] = []
+    try:
+        while size > 0 and (more := cast("Any", file).read1(size)):
+            held.append(more)
+            size -= len(more)
+    except (zlib.error, lzma.LZMAError, pa.ArrowInvalid) as e:
+        return b"".join(held), OSError(f"the packed data are damaged ({e})")
+    except (OSError, EOFError) as e:
+        return b"".join(held), e
+    return b"".join(held), None
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -304,6 +304,16 @@ def test_a_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(tmp_path: Pat
     assert logs.read_paths([path]).problems["file"].tolist() == [f"{tmp_path}/m\ufffd.log"]
 
 
+def test_a_packed_file_that_was_cut_off_tells_what_stands_before(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    log = "\n".join(GOOD.replace("ABCDE1", f"{chance.randrange(16**9):09X}") for _ in range(4_000)) + "\n"
+    packed = gzip.compress(log.encode())
+    (tmp_path / "mail.log.gz").write_bytes(packed[: len(packed) // 2])
+    evidence = logs.read_paths([tmp_path / "mail.log.gz"])
+    assert 1_500 < len(evidence.deliveries) < 2_500
+    assert evidence.problems["what"].str.contains("cannot be read on").sum() == 1
+
+
 def test_a_bomb_costs_its_beginning_and_is_told(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "mail.log.gz", "wb") as file:
         file.write(f"{GOOD}\n".encode())
