@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from smtplab.logs import cluster, segments
-from smtplab.logs.engine import Job
+from smtplab.logs.jobs import Job
 from smtplab.logs.meaning import Known
 from smtplab.logs.read import jobs, source
 

@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 
 from smtplab.logs import engine
 from smtplab.logs.columns import Hashes, column, filled, known, rows, take
-from smtplab.logs.engine import TABLES, Builder, Job, Progress
+from smtplab.logs.duck import reader
+from smtplab.logs.engine import TABLES, Builder, Progress
+from smtplab.logs.jobs import Job
 from smtplab.logs.meaning import SCHEMAS, Known
 from smtplab.logs.parse import Tally, parse
 from smtplab.logs.parts import Parts
@@ -60,7 +62,7 @@ def events(job: Job, partitions: int) -> tuple[list[list[Packed]], Tally]:
     with ExitStack() as stack:
         pieces = [
             [_packed(arrow(part)) for part in shared_out(one, partitions)]
-            for one in parse(job.segment, job.setting, job.format, engine.reader(stack), tally)
+            for one in parse(job.segment, job.setting, job.format, reader(stack), tally)
         ]
     return [list(p) for p in zip(*pieces, strict=True)] or [[] for _ in range(partitions)], tally
 

@@ -6,12 +6,12 @@ A pure function of the lines and what is known of their file; what could not be 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import accumulate
+from pickle import PickleBuffer
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,13 @@ import pyarrow as pa
 
 from smtplab.logs import daemons, heads, postfix, sorting, unusual
 from smtplab.logs.columns import TYPES, Bytes, Columns
+from smtplab.logs.duck import Sql
 from smtplab.logs.event import Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.piece import Piece, by_kind, piece
 from smtplab.logs.segments import CHUNK, MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
-from smtplab.logs.unusual import Sql
 from smtplab.logs.values import shape
+from smtplab.logs.workers import Workers
 
 BATCH = 50_000
 """Events of programs read line by line that are held before they become columns."""
@@ -84,13 +85,13 @@ def parse(
     format: FileFormat | None,
     sql: Sql,
     tally: Tally,
-    pool: Executor | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[Piece]:
     """The events of a segment in order, a piece a run of lines; None is a syslog file. Counts in `tally`.
 
     Never raises for what the segment holds.
     """
-    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally, pool)
+    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally, workers)
 
 
 class Told:
@@ -168,26 +169,24 @@ def _of(told: Told, size: int) -> Piece:
     return piece(told.take(buffers), buffers, size)
 
 
-def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally, pool: Executor | None) -> Iterator[Piece]:
-    """Runs of lines are read one behind the other; a piece of them is a task of its own where there is a pool."""
+def _syslog(
+    segment: Segment, setting: Setting, sql: Sql, tally: Tally, workers: Workers | None
+) -> Iterator[Piece]:
+    """Lines of one file are unpacked one behind the other; a piece of them is a task of its own."""
     tally.format = "syslog"
     waiting: deque[Callable[[], tuple[Piece, Tally]]] = deque()
     try:
         for runs, before in _groups(segment):
-            if pool:
-                waiting.append(pool.submit(_made, runs, before, setting, sql).result)
+            if workers:
+                waiting.append(workers.submit(_made, [PickleBuffer(r) for r in runs], before, setting).result)
             else:
                 waiting.append(partial(_made, runs, before, setting, sql))
-            if len(waiting) > _TASKS or not pool:
+            if not workers or len(waiting) > workers.ahead:
                 yield _counted(waiting.popleft(), tally)
     except (OSError, EOFError) as e:
         tally.damage = str(e)
     while waiting:
         yield _counted(waiting.popleft(), tally)
-
-
-_TASKS = 2
-"""Pieces of one segment that are made at a time."""
 
 
 def _counted(task: Callable[[], tuple[Piece, Tally]], tally: Tally) -> Piece:
@@ -218,10 +217,10 @@ def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
         raise damage
 
 
-def _made(runs: list[bytes], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:
+def _made(runs: Sequence[bytes | PickleBuffer], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:
     made = _Made(sql, before)
     stamps = Stamps(setting.zone, setting.as_of)
-    for run in runs:
+    for run in map(bytes, runs):
         made.put(heads.stamped(before + made.tally.lines, run, stamps), len(run))
     return made.take(), made.tally
 

@@ -7,6 +7,7 @@ the window before told already) is kept apart, so that the rest is put in order 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -16,12 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from smtplab.errors import SmtplabError
 from smtplab.logs.arrays import flags, values
+from smtplab.logs.duck import full_disk
 from smtplab.logs.parse import Tally
-from smtplab.logs.values import quoted
 from smtplab.tape import beside
 
 HELD = 192 << 20
@@ -37,7 +36,7 @@ _REPEATED = [
     "auth_user", "sasl_user", "ended", "outcome", "stage",
 ]  # fmt: skip
 """Columns of few different values."""
-_OPTIONS: Mapping[str, Any] = {"compression": "lz4", "write_statistics": False, "use_dictionary": _REPEATED}
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 @dataclass
@@ -93,7 +92,7 @@ class Parts:
         for name, rows in self.tables.items():
             for held, files in ((rows.timely, rows.files), (rows.late, rows.late_files)):
                 if held:
-                    file = self.folder / f"{name}.{len(rows.files) + len(rows.late_files):06}.parquet"
+                    file = self.folder / f"{name}.{len(rows.files) + len(rows.late_files):06}.arrow"
                     _write(held, file)
                     files.append(file)
                     held.clear()
@@ -108,7 +107,7 @@ class Parts:
 
     def whole(self, name: str) -> pa.Table:
         """All rows of a table."""
-        return pa.concat_tables([self.memory(name), *map(pq.read_table, self.files(name))])
+        return pa.concat_tables([self.memory(name), *map(_whole, self.files(name))])
 
     def files(self, name: str) -> list[Path]:
         """The files that hold the other rows of a table."""
@@ -120,8 +119,10 @@ class Parts:
         con.register(f"held_{name}", self.memory(name))
         if not (files := self.files(name)):
             return f"held_{name}"
-        listed = ", ".join(map(quoted, files))
-        return f"(from held_{name} union all by name from read_parquet([{listed}]))"
+        from pyarrow.dataset import dataset
+
+        con.register(f"kept_{name}", dataset(files, format="ipc"))
+        return f"(from held_{name} union all by name from kept_{name})"
 
     def in_order(self, name: str, sort: Sequence[str]) -> Iterator[pa.Table]:
         """The rows by what `sort` names, the time first, a part at a time."""
@@ -137,7 +138,7 @@ class Parts:
         if rows.late_rows > LATE:
             bounds = _bounds([_times(t) for t in (*_columns(rows.late_files, "time"), *rows.late)])
             for file in _shared_out(late, bounds, self.folder / f"{name}.late"):
-                yield _sorted(pq.read_table(file), keys)
+                yield _sorted(_whole(file), keys)
                 file.unlink()
         elif rows.late_rows:
             yield _sorted(pa.concat_tables(late), keys)
@@ -171,26 +172,35 @@ def _bounds(times: Sequence[Any]) -> Any:
 def _shared_out(made: Iterator[pa.Table], bounds: Any, folder: Path) -> list[Path]:
     """Files of rows between the bounds, in order."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{number:06}.parquet" for number in range(len(bounds) + 1)]
+    files = [folder / f"{number:06}.arrow" for number in range(len(bounds) + 1)]
     with ExitStack() as stack:
-        writers: dict[int, pq.ParquetWriter] = {}
+        writers: dict[int, pa.ipc.RecordBatchFileWriter] = {}
         for rows in made:
             place = np.searchsorted(bounds, _times(rows), side="left")
             for number in np.unique(place).tolist():
                 if number not in writers:
-                    writers[number] = stack.enter_context(pq.ParquetWriter(files[number], rows.schema, **_OPTIONS))
+                    writers[number] = stack.enter_context(_writer(files[number], rows.schema))
                 writers[number].write_table(rows.filter(flags(place == number)))
     return [file for number, file in enumerate(files) if number in writers]
 
 
 def _columns(files: Sequence[Path], name: str) -> Iterator[pa.Table]:
-    return (pq.read_table(file, columns=[name]) for file in files)
+    return (group.select([name]) for file in files for group in _groups(file))
 
 
 def _groups(file: Path) -> Iterator[pa.Table]:
     """The windows that a file holds."""
-    held = pq.ParquetFile(file)
-    return (held.read_row_group(number) for number in range(held.num_row_groups))
+    with pa.ipc.open_file(str(file)) as held:
+        for number in range(held.num_record_batches):
+            yield pa.Table.from_batches([held.get_batch(number)])
+
+
+def _whole(file: Path) -> pa.Table:
+    return pa.concat_tables(_groups(file))
+
+
+def _writer(file: Path, schema: pa.Schema) -> pa.ipc.RecordBatchFileWriter:
+    return pa.ipc.new_file(str(file), schema, options=_OPTIONS)
 
 
 def _times(made: pa.Table) -> Any:
@@ -205,28 +215,31 @@ def _sorted(made: pa.Table, keys: Keys) -> pa.Table:
 
 def _write(held: Sequence[pa.Table], file: Path) -> None:
     try:
-        with pq.ParquetWriter(file, held[0].schema, **_OPTIONS) as writer:
+        with _writer(file, held[0].schema) as writer:
             for window in held:
                 writer.write_table(window)
     except OSError as e:
         raise full_disk(e) from e
 
 
-def full_disk(e: Exception) -> SmtplabError:
-    """One line for a person."""
-    do = "Free space there, or name another folder in TMPDIR"
-    return SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do)
-
-
 def write(made: Iterator[pa.Table], output: Path) -> None:
     """Write tables one behind the other to a Parquet file, which is there whole or not at all."""
+    import pyarrow.parquet as pq
+
     try:
         with beside(output) as file:
             parts = _of_some_size(made)
             first = next(parts)
-            with pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED) as writer:
-                for part in chain([first], parts):
-                    writer.write_table(part)
+            with (
+                pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED) as writer,
+                ThreadPoolExecutor(1) as thread,
+            ):
+                # One part is written while the next is put in order.
+                writing = thread.submit(writer.write_table, first)
+                for part in parts:
+                    writing.result()
+                    writing = thread.submit(writer.write_table, part)
+                writing.result()
     except OSError as e:
         raise full_disk(e) from e
 

@@ -17,19 +17,19 @@ from weakref import finalize
 from zoneinfo import ZoneInfo
 
 from smtplab.archives import whole
-from smtplab.casefile import SOURCE_KINDS
 from smtplab.errors import SourceError
-from smtplab.logs import cluster, copies, engine, files, years
-from smtplab.logs.engine import Job, Progress
+from smtplab.logs import copies, engine, files, years
+from smtplab.logs.engine import Progress
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.evidence import InMemory, LogEvidence
+from smtplab.logs.jobs import Job
 from smtplab.logs.lines import Stamps, since
 from smtplab.logs.meaning import Known
 from smtplab.logs.parts import Parts
 from smtplab.logs.results import understood
 from smtplab.logs.segments import FAR, MAX_RECORD, SEGMENT, Segment, cut, given, head
 from smtplab.logs.source import Source
-from smtplab.logs.stored import Stored, frames
+from smtplab.logs.workers import Workers, wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +63,8 @@ def read(case: Case) -> LogEvidence:
 
 def left_out(case: Case) -> list[str]:
     """What lies beside the logs and events of a case, and is named by no pattern of its case.toml."""
+    from smtplab.casefile import SOURCE_KINDS
+
     named = {f for kind in SOURCE_KINDS for f in case.sources(kind)}
     patterns = [Path(p) for kind in ("logs", "events") for p in case.file.sources.get(kind, ())]
     folders = {case.path / p.parent for p in patterns if p.parent.parts and not any(c in str(p.parent) for c in "*?[")}
@@ -77,11 +79,14 @@ def _files(folder: Path) -> set[Path]:
 
 
 def _build(case: Case, paths: list[Path], beside: list[str]) -> dict[str, pd.DataFrame]:
+    from smtplab.logs.stored import frames
+
     sources = [source(p, case.rel(p), zone=case.timezone, as_of=case.as_of) for p in paths]
     logs = {case.rel(p) for p in case.sources("logs")}
     with case.workshop("logs") as kept, tempfile.TemporaryDirectory(prefix="smtplab-") as work:
         known = Known(case.hosts, case.streams)
-        parts = build(sources, known, Path(work), kept)
+        with Workers(wanted(paths), Path(work)) as workers:
+            parts = build(sources, known, Path(work), kept, workers=workers)
         what = "not read: no pattern of sources in case.toml matches it"
         parts.told += [{"file": whole(name), "line": None, "what": what, "records": None} for name in beside]
         tables = frames(parts, known, Path(work))
@@ -111,11 +116,15 @@ def read_paths(
     not behind the file's own time. Large tables stay on disk while the evidence is in use: one that is looked at
     is loaded, and `sql` needs memory for its answer only. Raises SourceError for what is no log.
     """
+    from smtplab.logs.stored import Stored
+
     known = known or Known()
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="smtplab-")))
         sources = find(paths, work, format=format, timezone=timezone, year=year)
-        stored = Stored(build(sources, known, work, progress=progress, client=client), known, work)
+        with Workers(0 if client else wanted(given(paths)), work) as workers:
+            parts = build(sources, known, work, progress=progress, client=client, workers=workers)
+        stored = Stored(parts, known, work)
         (work / SPOOLED).unlink(missing_ok=True)
         finalize(stored, held.pop_all().close)
         return LogEvidence(stored)
@@ -219,6 +228,7 @@ def build(
     kept: Path | None = None,
     progress: Progress | None = None,
     client: Any = None,
+    workers: Workers | None = None,
 ) -> Parts:
     """Read the sources, each line once; see engine.build, and cluster.build for a `client`."""
     # What is made here is seen by no other machine.
@@ -226,9 +236,11 @@ def build(
     once = copies.once(sources, spool)
     made = jobs((years.dated(s, spool) for s in once.sources), FAR if client else SEGMENT)
     if client:
+        from smtplab.logs import cluster
+
         parts = cluster.build(made, known, work, client, progress=progress)
     else:
-        parts = engine.build(made, known, work, kept, progress)
+        parts = engine.build(made, known, work, kept, progress, workers)
     parts.told = once.told
     return parts
 

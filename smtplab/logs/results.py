@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from smtplab.logs import engine
 from smtplab.logs.arrays import flags, numbers, values, without_empty
+from smtplab.logs.duck import connection
 from smtplab.logs.evidence import frame
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts, write
@@ -67,7 +68,7 @@ def summary(parts: Parts) -> dict[str, Any]:
     for tally in parts.tallies.values():
         total.add(tally)
     unknown = sum(n for _, n in total.unknown.values())
-    with engine.connection(parts.folder) as con:
+    with connection(parts.folder) as con:
         views(con, parts)
         by_status = con.execute("select status, count(*) from deliveries group by 1 order by 1").fetchall()
         by = {
@@ -118,7 +119,7 @@ def count(parts: Parts, name: str) -> int:
     """Rows of a table."""
     if name == "problems":
         return len(problems(parts))
-    with engine.connection(parts.folder) as con:
+    with connection(parts.folder) as con:
         views(con, parts)
         return int(con.execute(f"select count(*) from {name}").fetchall()[0][0])
 
@@ -165,7 +166,7 @@ def in_order(parts: Parts, name: str) -> Iterator[pa.Table]:
 
 def _ends(parts: Parts) -> Change:
     """A queue only tells that a message left it: what became of it, its recipients tell."""
-    with engine.connection(parts.folder) as con:
+    with connection(parts.folder) as con:
         views(con, parts)
         told = con.sql(f"select seq, {_OUTCOME} from messages order by seq").to_arrow_table()
     seq, outcome = values(told["seq"].combine_chunks()), told["outcome"].combine_chunks()
@@ -179,7 +180,7 @@ def _ends(parts: Parts) -> Change:
 
 def _once(parts: Parts) -> Change:
     """Exim's reject log tells the main log's refusals again."""
-    with engine.connection(parts.folder) as con:
+    with connection(parts.folder) as con:
         engine.views(con, parts)
         every = parts.view(con, "rejections")
         told = con.sql(f"select seq from {every} where service = 'exim' except select seq from rejections")

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-import pyarrow as pa
-
 from smtplab.archives import MAX_RATIO
 
 MAX_LINE = 65_536
@@ -132,7 +130,7 @@ def _read(file: IO[bytes], size: int) -> tuple[bytes, Exception | None]:
         while size > 0 and (more := cast("Any", file).read1(size)):
             held.append(more)
             size -= len(more)
-    except (zlib.error, lzma.LZMAError, pa.ArrowInvalid) as e:
+    except (zlib.error, lzma.LZMAError, ValueError) as e:
         return b"".join(held), OSError(f"the packed data are damaged ({e})")
     except (OSError, EOFError) as e:
         return b"".join(held), e
@@ -147,6 +145,8 @@ def _open(path: Path) -> IO[bytes]:
     if magic.startswith(b"BZh"):
         return bz2.open(path)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
+        import pyarrow as pa
+
         return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
     return lzma.open(path) if magic == b"\xfd7zXZ\x00" else path.open("rb")
 

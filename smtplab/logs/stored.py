@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from smtplab.logs import engine
+from smtplab.logs.duck import connection
 from smtplab.logs.evidence import TABLES, Parameters, ask, frame
 from smtplab.logs.meaning import Known
 from smtplab.logs.outcomes import outcomes
@@ -41,16 +41,15 @@ class Stored:
             return None
         if name in self._loaded or name == "problems":
             return len(self.table(name))
-        with engine.connection(self.work) as con:
+        with connection(self.work) as con:
             self._views(con, name)
             return int(con.execute(f"select count(*) from {name}").fetchall()[0][0])
 
     def sql(self, query: str, parameters: Parameters = None) -> pd.DataFrame:
         """The answer to a query over all of them."""
-        with engine.connection(self.work) as con:
+        with connection(self.work) as con:
             self._views(con, query)
-            files = [file for table in engine.TABLES for file in self.parts.files(table)] + [self._outcomes]
-            con.execute(f"set allowed_paths = [{', '.join(map(quoted, files))}]")
+            con.execute(f"set allowed_paths = [{quoted(self._outcomes)}]")
             con.register("problems", self.table("problems"))
             for name in TABLES[:-1]:
                 if name != "outcomes" or _speaks_of(name, query):
@@ -63,7 +62,7 @@ class Stored:
 
         if name not in ("complaints", "outcomes"):
             return table_of(self.parts, name)
-        with engine.connection(self.work) as con:
+        with connection(self.work) as con:
             self._views(con, name)
             made = frame(con.sql(ordered(name)).to_arrow_reader(100_000).read_all())
         if name != "complaints":
@@ -79,7 +78,7 @@ class Stored:
             return
         if not self._outcomes.exists():
             # Joined over all windows, which takes a while: made once, and only if asked for.
-            with engine.connection(self.work) as making:
+            with connection(self.work) as making:
                 outcomes(making, self.parts, self.known)
                 making.execute(f"copy (select * from outcomes) to {quoted(self._outcomes)} (format parquet)")
         con.execute(f"create temp view outcomes as select * from read_parquet({quoted(self._outcomes)})")

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from smtplab.logs.arrays import numbers
 from smtplab.logs.columns import Bytes, Columns, columns_of, order, rows
+from smtplab.logs.duck import Sql
 from smtplab.logs.sorting import Chosen
 
 QUIET = (
@@ -30,8 +30,6 @@ QUIET = (
     r"mapping DSN|reject_warning|warn:|redirect:|dovecot|trouble|SASL)"
 )
 """Lines that are understood and tell nothing of the tables."""
-Sql = Callable[[], duckdb.DuckDBPyConnection]
-"""Gives a connection when it is needed: most lines need none."""
 
 
 def others(

@@ -85,12 +85,17 @@ def window(pieces: Sequence[tuple[Piece, int]], held: Piece, final: bool) -> tup
         "deliveries": _deliveries(queue),
         "messages": _messages(queue),
         "connections": {n: column(inbound.rows, n) for n in CONNECTION} if rows(inbound.rows) else {},
-        "rejections": _rejections(both.of("rejection"), queue),
-        "complaints": new.of("complaint"),
-        "begun": joined([new.of("began"), new.of("complaint")]),
+        "rejections": _own(_rejections(both.of("rejection"), queue)),
+        "complaints": _own(new.of("complaint")),
+        "begun": _own(joined([new.of("began"), new.of("complaint")])),
     }
     open_still = {} if final else _open(queue, inbound, tls, clock)
     return Rows(tables, both.buffers), kept(open_still, both.buffers)
+
+
+def _own(held: Columns) -> Columns:
+    """Copies: a number that stays in a table would keep all in memory that came from another process with it."""
+    return {name: values.copy() for name, values in held.items()}
 
 
 def _behind(held: Piece, new: Piece) -> Piece:

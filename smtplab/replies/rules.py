@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -102,11 +102,12 @@ class Mark:
     text: str
 
 
-def files() -> Iterator[tuple[str, Mapping[str, Any]]]:
+@cache
+def files() -> Sequence[tuple[str, Mapping[str, Any]]]:
     """Every file of rules with its name: a provider's before everybody's, those by their rank."""
     folder = resources.files("smtplab") / "data" / "replies"
     read = [(f.name, tomllib.loads(f.read_text("utf-8"))) for f in folder.iterdir() if f.name.endswith(".toml")]
-    return iter(sorted(read, key=lambda f: (not f[1].get("provider"), f[1].get("rank", 0), f[0])))
+    return sorted(read, key=lambda f: (not f[1].get("provider"), f[1].get("rank", 0), f[0]))
 
 
 def fingerprint() -> bytes:

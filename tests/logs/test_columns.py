@@ -23,7 +23,7 @@ from smtplab.logs.arrays import strings
 from smtplab.logs.asof import before, behind, nth
 from smtplab.logs.columns import PAD, TYPES, Bytes, Columns, array, columns_of, hashed, joined, moved, rows, table
 from smtplab.logs.cut import Cut, behind_last, find, fractions, whole
-from smtplab.logs.engine import reader
+from smtplab.logs.duck import reader
 from smtplab.logs.lines import Stamps
 
 optional = st.lists(st.none() | st.text(alphabet="aé\U0001f4e7-", max_size=40), max_size=30)

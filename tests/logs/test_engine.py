@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from smtplab import logs
 from smtplab.errors import SmtplabError
-from smtplab.logs import columns, engine, meaning, parse, queue, segments, window
-from smtplab.logs.engine import Job
+from smtplab.logs import columns, duck, engine, meaning, parse, queue, segments, window
 from smtplab.logs.event import Setting
+from smtplab.logs.jobs import Job
 from smtplab.logs.meaning import Known
 from smtplab.logs.piece import Piece
 from smtplab.logs.stored import frames
@@ -360,7 +360,7 @@ def test_stamps_without_a_year_go_on_behind_new_year(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SmtplabError, match="cannot be kept"), engine.connection(tmp_path) as con:
+    with pytest.raises(SmtplabError, match="cannot be kept"), duck.connection(tmp_path) as con:
         con.execute(f"copy (select 1) to '{tmp_path}/none/x.parquet'")
 
 

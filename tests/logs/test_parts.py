@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from smtplab.logs import engine, parts, results
-from smtplab.logs.engine import Job
+from smtplab.logs.jobs import Job
 from smtplab.logs.meaning import Known
 from smtplab.logs.read import find, jobs
 from smtplab.logs.segments import cut

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from smtplab import logs
 from smtplab.cli import app
 from smtplab.errors import SmtplabError
-from smtplab.logs import engine, parts
+from smtplab.logs import duck, parts
 from smtplab.logs.evidence import TABLES, InMemory, LogEvidence
 
 HEAD = "2026-11-02T08:00:00+00:00 h postfix/smtp[1]: "
@@ -101,7 +101,7 @@ def test_a_log_larger_than_memory_is_asked_where_it_lies(tmp_path: Path, monkeyp
         file.writelines(f"{sent(n, f'250 {n:x} ' + 'long' * 12)}\n" for n in range(count))
     monkeypatch.setattr(parts, "HELD", 1 << 20)
     evidence = logs.read_paths([path])
-    monkeypatch.setattr(engine, "MEMORY", "40MB")
+    monkeypatch.setattr(duck, "MEMORY", "40MB")
     assert path.stat().st_size > 40_000_000
     # A million different texts of some 60 bytes.
     asked = "select count(*) from (select distinct response || copy from deliveries, range(5) as copies(copy))"
