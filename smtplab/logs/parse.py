@@ -169,9 +169,7 @@ def _of(told: Told, size: int) -> Piece:
     return piece(told.take(buffers), buffers, size)
 
 
-def _syslog(
-    segment: Segment, setting: Setting, sql: Sql, tally: Tally, workers: Workers | None
-) -> Iterator[Piece]:
+def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally, workers: Workers | None) -> Iterator[Piece]:
     """Lines of one file are unpacked one behind the other; a piece of them is a task of its own."""
     tally.format = "syslog"
     waiting: deque[Callable[[], tuple[Piece, Tally]]] = deque()

@@ -63,19 +63,19 @@ class Workers:
         self.open = deque[Task[Any]]()
         self._stack = ExitStack()
         self.sql = reader(self._stack)
-        self._processes = [_begun() for _ in range(count)]
-        self._free, self._own = deque(self._processes), threading.local()
-        self._threads = ThreadPoolExecutor(count) if count else None
+        self.processes = [p for _ in range(count) if (p := _begun())]
+        self._free, self._own = deque(self.processes), threading.local()
+        self._threads = ThreadPoolExecutor(len(self.processes)) if self.processes else None
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
         if self._threads:
             self._threads.shutdown(cancel_futures=True)
-        for process in self._processes:
+        for process in self.processes:
             # What was written for it and not read is told by an error.
             with suppress(OSError):
                 process.__exit__(None, None, None)
@@ -84,7 +84,7 @@ class Workers:
     @property
     def ahead(self) -> int:
         """Tasks that are asked for before the first is taken, so that nobody waits."""
-        return 2 * len(self._processes)
+        return 2 * len(self.processes)
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Task[T]:
         """A task: `function` of the arguments and of what gives a connection for SQL."""
@@ -146,14 +146,18 @@ class Task(Generic[T]):
         self._made.append(self.function(*self.arguments, self.workers.sql))
 
 
-def _begun() -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _BEGIN],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )
+def _begun() -> subprocess.Popen[bytes] | None:
+    """A process that reads what it is to do; None where none can begin."""
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _BEGIN],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError:
+        return None
     with suppress(OSError):
         assert process.stdin
         process.stdin.write(pickle.dumps(sys.path))

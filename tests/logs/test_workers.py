@@ -1,0 +1,156 @@
+"""Reading that is shared with other processes: the same rows, whatever becomes of them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from smtplab import logs
+from smtplab.logs import parse, segments, workers
+from smtplab.logs.workers import Workers
+
+TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 20,000 lines of Postfix, as the benchmark has them."""
+    path = tmp_path_factory.mktemp("log") / "mail.log"
+    runpy.run_path("benchmarks/logs.py")["write"](path, 20_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(log: Path) -> dict[str, pd.DataFrame]:
+    """Its tables, read by one process."""
+    return tables(log)
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Workers]]:
+    """Small segments, two processes for any log; gives those that begin."""
+    begun: list[Workers] = []
+    real = workers.Workers.__init__
+
+    def begin(self: Workers, count: int, folder: Path) -> None:
+        real(self, count, folder)
+        begun.append(self)
+        # The log is short: it must not be read before the first of them is there.
+        if self.processes:
+            self.submit(print).asked.exception()
+
+    monkeypatch.setattr(Workers, "__init__", begin)
+    monkeypatch.setattr(workers, "WORTH", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(3), raising=False)
+    monkeypatch.setitem(logs.read_paths.__globals__, "SEGMENT", 100_000)
+    for module in (segments, parse):
+        monkeypatch.setattr(module, "CHUNK", 50_000)
+    monkeypatch.setattr(parse, "SEGMENT", 50_000)
+    yield begun
+    assert all(p.poll() is not None for one in begun for p in one.processes), "no process is left behind"
+
+
+def tables(path: Path) -> dict[str, pd.DataFrame]:
+    made = logs.read_paths(path, year=2026)
+    return {name: getattr(made, name) for name in TABLES}
+
+
+def same(found: dict[str, pd.DataFrame], wanted: dict[str, pd.DataFrame]) -> None:
+    for name in TABLES[:-1]:
+        pd.testing.assert_frame_equal(found[name], wanted[name])
+
+
+def test_the_rows_are_those_of_one_process(
+    log: Path, alone: dict[str, pd.DataFrame], many: list[Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+    ask = Workers._ask
+
+    def counted(self: Workers, *task: Any) -> Any:
+        made = ask(self, *task)
+        done.append(task)
+        return made
+
+    monkeypatch.setattr(Workers, "_ask", counted)
+    same(tables(log), alone)
+    assert [len(w.processes) for w in many] == [2]
+    assert len(done) > 5, "others took a share"
+
+
+def test_a_packed_log_is_unpacked_here_and_read_by_others(
+    log: Path, alone: dict[str, pd.DataFrame], many: list[Workers], tmp_path: Path
+) -> None:
+    packed = tmp_path / "mail.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes(), 1))
+    same(tables(packed), alone)
+
+
+def test_records_and_lines_of_other_programs_are_shared_too(tmp_path: Path, many: list[Workers]) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "events.jsonl").write_text(
+        "\n".join(
+            json.dumps({"event": "delivered", "email": f"{n}@example.org", "timestamp": 1_790_000_000 + n,
+                        "sg_event_id": str(n), "sg_message_id": f"m{n}"})
+            for n in range(50)
+        )
+    )  # fmt: skip
+    (folder / "exim.log").write_text(
+        "2026-11-02 08:00:00 1vFabc-000000001AB-0001 <= a@example.org H=h [192.0.2.1] P=esmtps S=900 id=x@example.org\n"
+        '2026-11-02 08:00:01 1vFabc-000000001AB-0001 => b@example.net R=r T=t H=mx.example.net [192.0.2.9] C="250 OK"\n'
+        "2026-11-02 08:00:01 1vFabc-000000001AB-0001 Completed\n"
+    )
+    found = tables(folder)["deliveries"]
+    assert found["mta"].value_counts().to_dict() == {"sendgrid": 50, "exim": 1}
+
+
+@pytest.mark.parametrize("how", ["killed", "cannot begin", "is no Python"])
+def test_what_a_lost_process_held_is_read_here(
+    log: Path, alone: dict[str, pd.DataFrame], many: list[Workers], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "killed":
+        ask, left = Workers._ask, iter(range(3))
+
+        def killing(self: Workers, *task: Any) -> Any:
+            if next(left, None) == 2:
+                for process in self.processes:
+                    process.kill()
+            return ask(self, *task)
+
+        monkeypatch.setattr(Workers, "_ask", killing)
+    else:
+        monkeypatch.setattr(sys, "executable", "/nonexistent/python" if how == "cannot begin" else "/bin/true")
+    same(tables(log), alone)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_what_fails_is_told_as_it_is_without_processes(tmp_path: Path, count: int) -> None:
+    with Workers(count, tmp_path) as shared, pytest.raises(TypeError, match="interpreted as an integer"):
+        shared.submit(int, "no number").result()
+
+
+def test_an_interrupt_is_for_the_person_who_waits_and_output_of_a_library_is_no_answer(tmp_path: Path) -> None:
+    with Workers(1, tmp_path) as shared:
+        first = shared.submit(print, "a library's own words")
+        assert first.asked.result() is None
+        shared.processes[0].send_signal(signal.SIGINT)
+        second = shared.submit(print, "more")
+        assert second.asked.result() is None
+        assert shared.processes[0].poll() is None
+    assert shared.processes[0].poll() is not None
+    assert not list(tmp_path.iterdir())
+
+
+def test_few_lines_are_read_alone(tmp_path: Path) -> None:
+    (tmp_path / "mail.log").write_bytes(b"x" * 1_000)
+    assert workers.wanted([tmp_path / "mail.log"]) == 0
