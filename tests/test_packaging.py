@@ -17,12 +17,18 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = [Requirement(t) for t in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"])]
+CONDA = {"python-isal": "isal"}
+"""Packages that conda knows by another name."""
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
 
 
 def test_conda_users_get_the_same_packages_and_bounds() -> None:
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    conda = {(r.name, str(r.specifier)) for r in map(Requirement, listed) if r.name not in ("python", "pip")}
+    conda = {
+        (CONDA.get(r.name, r.name), str(r.specifier))
+        for r in map(Requirement, listed)
+        if r.name not in ("python", "pip")
+    }
     assert conda == {(r.name, str(r.specifier)) for r in REQUIRED}
     assert f"python{PROJECT['requires-python']}" in listed
 

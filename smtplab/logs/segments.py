@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from isal import igzip, isal_zlib
+
 from smtplab.archives import MAX_RATIO
 
 MAX_LINE = 65_536
@@ -28,6 +30,7 @@ SEGMENT = 16 << 20
 FAR = 64 << 20
 """Bytes of a segment that another machine reads: each is a task for the scheduler."""
 LOOK = 65_536
+_DAMAGED = cast("type[Exception]", isal_zlib.error)
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
 
@@ -141,7 +144,7 @@ def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         magic = file.read(6)
     if magic.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.open(path))
+        return cast("IO[bytes]", _Gzip(path))
     if magic.startswith(b"BZh"):
         return bz2.open(path)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
@@ -149,6 +152,41 @@ def _open(path: Path) -> IO[bytes]:
 
         return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
     return lzma.open(path) if magic == b"\xfd7zXZ\x00" else path.open("rb")
+
+
+class _Gzip:
+    """A gzip file: isal unpacks it fast, and where it is damaged, zlib tells all that stands before the damage."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.done, self.careful = path, 0, False
+        self.file: Any = cast("Any", igzip).open(path)
+
+    def read1(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        try:
+            got: bytes = self.file.read1(size)
+        except (OSError, EOFError, _DAMAGED):
+            if self.careful:
+                raise
+            self._begin_anew()
+            return self.read1(size)
+        self.done += len(got)
+        return got
+
+    read = read1
+
+    def _begin_anew(self) -> None:
+        self.file.close()
+        self.file, self.careful = gzip.GzipFile(self.path), True
+        left = self.done
+        while left and (again := self.file.read(min(left, CHUNK))):
+            left -= len(again)
+
+    def __enter__(self) -> _Gzip:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
 
 def blocks(path: Path) -> Iterator[bytes]:

@@ -150,7 +150,8 @@ def _begun() -> subprocess.Popen[bytes] | None:
     """A process that reads what it is to do; None where none can begin."""
     try:
         process = subprocess.Popen(
-            [sys.executable, "-c", _BEGIN],
+            # -P: a file that lies where the analyst works must not be taken for a module.
+            [sys.executable, "-P", "-c", _BEGIN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

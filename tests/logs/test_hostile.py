@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from smtplab.logs import daemons, files
+from smtplab.logs import daemons, files, segments
 from smtplab.logs.event import Line, Setting
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,3 +84,22 @@ def test_a_long_line_is_read_in_no_time(piece: str) -> None:
             form.looks([start + rest])
             list(form.events(iter([(1, start + rest)]), Setting("x", "UTC", NOW)))
             assert time.process_time() - began < SECONDS, (form.NAME, start)
+
+
+def test_all_that_stands_before_the_damage_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "CHUNK", 200_000)
+    text = b"".join(b"%d %s\n" % (n, hashlib.md5(b"%d" % n).hexdigest().encode()) for n in range(40_000))
+    packed = gzip.compress(text, 1)
+    file = tmp_path / "mail.log.gz"
+    file.write_bytes(packed[: len(packed) // 2])
+    with gzip.open(file) as oracle:
+        wanted = bytearray()
+        with pytest.raises(EOFError):
+            while True:
+                wanted += oracle.read1(1_000)
+    found = bytearray()
+    with pytest.raises(EOFError):
+        for run in segments.chunks(segments.Segment(file, "mail.log.gz")):
+            found += run
+    assert len(wanted) > 600_000
+    assert found == wanted + b"\n"

@@ -151,6 +151,14 @@ def test_an_interrupt_is_for_the_person_who_waits_and_output_of_a_library_is_no_
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_where_the_analyst_works_is_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pickle.py").write_text("open('taken', 'w')\nraise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    with Workers(1, tmp_path) as shared:
+        assert shared.submit(print).asked.exception() is None
+    assert not (tmp_path / "taken").exists()
+
+
 def test_few_lines_are_read_alone(tmp_path: Path) -> None:
     (tmp_path / "mail.log").write_bytes(b"x" * 1_000)
     assert workers.wanted([tmp_path / "mail.log"]) == 0
