@@ -12,7 +12,7 @@ PACKAGE = Path(smtplab.__file__).parent
 AREAS = {"authentication", "servers", "transport", "logs", "bounces", "reports", "messages"}
 FLOORS: tuple[set[str], ...] = (
     {"errors", "markup", "visible", "answers"},
-    {"net", "findings", "tables", "theme", "tape", "casefile", "archives", "rates"},
+    {"net", "findings", "tables", "theme", "tape", "casefile", "archives", "rates", "workers"},
     {"case", "replies", "providers", "names", "mail"},
     AREAS,
     {"inventory", "sources", "differences"},

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from smtplab import mail
 from smtplab.archives import Problem
 from smtplab.bounces.sort import Sorted, sort
+from smtplab.workers import Task, Workers
 
 _BATCH = 100
-_AHEAD = 3
-"""Batches a worker that are read before they are judged."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +44,13 @@ def answer(data: bytes) -> Sorted:
 
 
 def _parallel(raws: Iterator[mail.Raw], processes: int) -> Iterator[Judged]:
-    waiting: deque[tuple[list[mail.Raw], Future[list[Sorted]]]] = deque()
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    waiting: deque[tuple[list[mail.Raw], Task[list[Sorted]]]] = deque()
+    # This one judges too, while it waits.
+    with Workers(processes - 1, __name__) as workers:
         while True:
-            while len(waiting) < processes * _AHEAD and (batch := _batch(raws)):
+            while len(waiting) <= workers.ahead and (batch := _batch(raws)):
                 heads = [mail.Raw(r.file, r.line, b"", r.number) for r in batch]
-                waiting.append((heads, pool.submit(answers, [r.data for r in batch])))
+                waiting.append((heads, workers.submit(answers, [r.data for r in batch])))
             if not waiting:
                 return
             heads, found = waiting.popleft()

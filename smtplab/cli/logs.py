@@ -65,18 +65,17 @@ def logs(
         only_select(sql)
     if table not in TABLES:
         raise SmtplabError(f"{table!r} is no table", where="--table", do=f"One of: {', '.join(TABLES)}")
-    from smtplab.logs.segments import given
-    from smtplab.logs.workers import Workers, wanted
+    from smtplab.logs.segments import given, workers
 
     with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
-        with Workers(wanted(given(paths)), Path(folder)) as workers:
+        with workers(given(paths)) as others:
             # While the workers begin.
             from smtplab.logs import results
             from smtplab.logs.meaning import Known
             from smtplab.logs.read import build, find
 
             sources = find(paths, Path(folder), format=format, timezone=timezone, year=year)
-            parts = build(sources, Known(), Path(folder), progress=tell, workers=workers)
+            parts = build(sources, Known(), Path(folder), progress=tell, workers=others)
         _tell_formats(parts)
         if sql:
             from smtplab.logs.stored import Stored

@@ -9,19 +9,20 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smtplab.logs.duck import Sql, reader
 from smtplab.logs.jobs import Job, Made, events, made, version
 from smtplab.logs.meaning import SCHEMAS, Judge, Known
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts
 from smtplab.logs.piece import Piece
 from smtplab.logs.window import window
-from smtplab.logs.workers import Task, Workers
+from smtplab.workers import Task, Workers
 
 if TYPE_CHECKING:
     import duckdb
@@ -77,8 +78,8 @@ def build(
     """
     parts = Parts(work / "parts", SCHEMAS)
     builder = Builder(parts, known)
-    with Workers(0, work) if workers is None else nullcontext(workers) as shared:
-        parsed = _parsed(jobs, kept, shared)
+    with ExitStack() as stack:
+        parsed = _parsed(jobs, kept, workers or Workers(0, ""), reader(stack))
         # While the first lines are read elsewhere.
         builder.judge.get_ready()
         for at, (job, (pieces, tally)) in enumerate(zip(jobs, parsed, strict=True)):
@@ -107,7 +108,9 @@ def base(segment: int) -> int:
     return segment << _WIDTH
 
 
-def _parsed(jobs: Sequence[Job], kept: Path | None, workers: Workers) -> Iterator[tuple[Iterator[Piece], Tally]]:
+def _parsed(
+    jobs: Sequence[Job], kept: Path | None, workers: Workers, sql: Sql
+) -> Iterator[tuple[Iterator[Piece], Tally]]:
     """Each job's pieces, in order; a few jobs are read ahead. The tally is whole when the pieces are taken."""
     left, waiting = deque(jobs), deque[tuple[Job, Task[Made] | None]]()
     while left or waiting:
@@ -120,7 +123,7 @@ def _parsed(jobs: Sequence[Job], kept: Path | None, workers: Workers) -> Iterato
             yield iter(pieces), tally
         else:
             tally = Tally()
-            yield events(job, workers.sql, kept, tally, workers), tally
+            yield events(job, sql, kept, tally, workers), tally
 
 
 def _forget(folder: Path, used: set[str]) -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from smtplab.logs import piece
-from smtplab.logs.duck import Sql, full_disk
+from smtplab.logs.duck import Sql, full_disk, reader
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.parse import Tally, parse
 from smtplab.logs.piece import Piece
 from smtplab.logs.segments import SEGMENT, Segment, packed
-from smtplab.logs.workers import Workers
 from smtplab.tape import beside
+from smtplab.workers import Workers
 
 Made = tuple[list[Piece], Tally]
 
@@ -46,10 +46,11 @@ class Job:
         return f"{self.segment.digest()}-{said.replace('/', '.')}-{options}"
 
 
-def made(job: Job, kept: Path | None, sql: Sql) -> Made:
+def made(job: Job, kept: Path | None) -> Made:
     """All events of a segment, and what became of its lines."""
     tally = Tally()
-    return list(events(job, sql, kept, tally)), tally
+    with ExitStack() as stack:
+        return list(events(job, reader(stack), kept, tally)), tally
 
 
 def events(job: Job, sql: Sql, kept: Path | None, tally: Tally, workers: Workers | None = None) -> Iterator[Piece]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,13 +20,13 @@ import pyarrow as pa
 
 from smtplab.logs import daemons, heads, postfix, sorting, unusual
 from smtplab.logs.columns import TYPES, Bytes, Columns
-from smtplab.logs.duck import Sql
+from smtplab.logs.duck import Sql, reader
 from smtplab.logs.event import Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.piece import Piece, by_kind, piece
 from smtplab.logs.segments import CHUNK, MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
 from smtplab.logs.values import shape
-from smtplab.logs.workers import Workers
+from smtplab.workers import Workers
 
 BATCH = 50_000
 """Events of programs read line by line that are held before they become columns."""
@@ -176,7 +177,7 @@ def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally, workers:
     try:
         for runs, before in _groups(segment):
             if workers:
-                waiting.append(workers.submit(_made, [PickleBuffer(r) for r in runs], before, setting).result)
+                waiting.append(workers.submit(_alone, [PickleBuffer(r) for r in runs], before, setting).result)
             else:
                 waiting.append(partial(_made, runs, before, setting, sql))
             if not workers or len(waiting) > workers.ahead:
@@ -213,6 +214,11 @@ def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
         yield runs, before
     if damage:
         raise damage
+
+
+def _alone(runs: Sequence[bytes | PickleBuffer], before: int, setting: Setting) -> tuple[Piece, Tally]:
+    with ExitStack() as stack:
+        return _made(runs, before, setting, reader(stack))
 
 
 def _made(runs: Sequence[bytes | PickleBuffer], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from smtplab.archives import whole
 from smtplab.errors import SourceError
-from smtplab.logs import copies, engine, files, years
+from smtplab.logs import copies, engine, files, segments, years
 from smtplab.logs.engine import Progress
 from smtplab.logs.event import FileFormat, Setting
 from smtplab.logs.evidence import InMemory, LogEvidence
@@ -29,7 +29,7 @@ from smtplab.logs.parts import Parts
 from smtplab.logs.results import understood
 from smtplab.logs.segments import FAR, MAX_RECORD, SEGMENT, Segment, cut, given, head
 from smtplab.logs.source import Source
-from smtplab.logs.workers import Workers, wanted
+from smtplab.workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def _build(case: Case, paths: list[Path], beside: list[str]) -> dict[str, pd.Dat
     logs = {case.rel(p) for p in case.sources("logs")}
     with case.workshop("logs") as kept, tempfile.TemporaryDirectory(prefix="smtplab-") as work:
         known = Known(case.hosts, case.streams)
-        with Workers(wanted(paths), Path(work)) as workers:
+        with segments.workers(paths) as workers:
             parts = build(sources, known, Path(work), kept, workers=workers)
         what = "not read: no pattern of sources in case.toml matches it"
         parts.told += [{"file": whole(name), "line": None, "what": what, "records": None} for name in beside]
@@ -122,7 +122,7 @@ def read_paths(
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="smtplab-")))
         sources = find(paths, work, format=format, timezone=timezone, year=year)
-        with Workers(0 if client else wanted(given(paths)), work) as workers:
+        with segments.workers(() if client else given(paths)) as workers:
             parts = build(sources, known, work, progress=progress, client=client, workers=workers)
         stored = Stored(parts, known, work)
         (work / SPOOLED).unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 from isal import igzip, isal_zlib
 
 from smtplab.archives import MAX_RATIO
+from smtplab.workers import Workers, spare
 
 MAX_LINE = 65_536
 """Bytes of a syslog line that are looked at; what stands beyond is passed over."""
@@ -30,6 +31,13 @@ SEGMENT = 16 << 20
 FAR = 64 << 20
 """Bytes of a segment that another machine reads: each is a task for the scheduler."""
 LOOK = 65_536
+MOST = 2
+"""Processes beside this one: more would read faster than one makes rows of what they read."""
+WORTH = 32 << 20
+"""Bytes of lines above which other processes are worth their start."""
+_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+_RATIO = 8
+"""How much a packed log grows, mostly."""
 _DAMAGED = cast("type[Exception]", isal_zlib.error)
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
@@ -218,6 +226,12 @@ def head(path: Path, longest: int = MAX_LINE) -> Iterator[str]:
             yield line
         if size > LOOK:
             return
+
+
+def workers(files: Iterable[Path]) -> Workers:
+    """As many processes as such files are worth and as there is room for beside this one."""
+    sizes = (f.stat().st_size * (_RATIO if f.suffix in _SUFFIXES else 1) for f in files if f.is_file())
+    return Workers(min(MOST, spare()) if sum(sizes) > WORTH else 0, "smtplab.logs.jobs")
 
 
 def given(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from smtplab import logs
-from smtplab.logs import parse, segments, workers
-from smtplab.logs.workers import Workers
+from smtplab.logs import parse, segments
+from smtplab.workers import Workers
 
 TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
 
@@ -40,17 +40,17 @@ def alone(log: Path) -> dict[str, pd.DataFrame]:
 def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Workers]]:
     """Small segments, two processes for any log; gives those that begin."""
     begun: list[Workers] = []
-    real = workers.Workers.__init__
+    real = Workers.__init__
 
-    def begin(self: Workers, count: int, folder: Path) -> None:
-        real(self, count, folder)
+    def begin(self: Workers, count: int, module: str) -> None:
+        real(self, count, module)
         begun.append(self)
         # The log is short: it must not be read before the first of them is there.
         if self.processes:
             self.submit(print).asked.exception()
 
     monkeypatch.setattr(Workers, "__init__", begin)
-    monkeypatch.setattr(workers, "WORTH", 0)
+    monkeypatch.setattr(segments, "WORTH", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(3), raising=False)
     monkeypatch.setitem(logs.read_paths.__globals__, "SEGMENT", 100_000)
     for module in (segments, parse):
@@ -134,13 +134,13 @@ def test_what_a_lost_process_held_is_read_here(
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_what_fails_is_told_as_it_is_without_processes(tmp_path: Path, count: int) -> None:
-    with Workers(count, tmp_path) as shared, pytest.raises(TypeError, match="interpreted as an integer"):
+def test_what_fails_is_told_as_it_is_without_processes(count: int) -> None:
+    with Workers(count, "smtplab.logs.jobs") as shared, pytest.raises(ValueError, match="no number"):
         shared.submit(int, "no number").result()
 
 
-def test_an_interrupt_is_for_the_person_who_waits_and_output_of_a_library_is_no_answer(tmp_path: Path) -> None:
-    with Workers(1, tmp_path) as shared:
+def test_an_interrupt_is_for_the_person_who_waits_and_output_of_a_library_is_no_answer() -> None:
+    with Workers(1, "smtplab.logs.jobs") as shared:
         first = shared.submit(print, "a library's own words")
         assert first.asked.result() is None
         shared.processes[0].send_signal(signal.SIGINT)
@@ -148,17 +148,17 @@ def test_an_interrupt_is_for_the_person_who_waits_and_output_of_a_library_is_no_
         assert second.asked.result() is None
         assert shared.processes[0].poll() is None
     assert shared.processes[0].poll() is not None
-    assert not list(tmp_path.iterdir())
+    assert not Path(shared.folder).exists()
 
 
 def test_a_file_where_the_analyst_works_is_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pickle.py").write_text("open('taken', 'w')\nraise SystemExit")
     monkeypatch.chdir(tmp_path)
-    with Workers(1, tmp_path) as shared:
+    with Workers(1, "smtplab.logs.jobs") as shared:
         assert shared.submit(print).asked.exception() is None
     assert not (tmp_path / "taken").exists()
 
 
 def test_few_lines_are_read_alone(tmp_path: Path) -> None:
     (tmp_path / "mail.log").write_bytes(b"x" * 1_000)
-    assert workers.wanted([tmp_path / "mail.log"]) == 0
+    assert not segments.workers([tmp_path / "mail.log"]).processes

@@ -16,55 +16,45 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import IO, Any, Generic, TypeVar
 
-from smtplab.logs.duck import reader
-
-MOST = 2
-"""Processes beside this one: they read faster than one makes rows of what they read."""
 _ALIGNED = 64
 _BEGIN = """
 import pickle, sys
-sys.path[:] = pickle.load(sys.stdin.buffer)
-# What is asked for first must not wait for this.
-import smtplab.logs.jobs
-from smtplab.logs.workers import serve
-serve()
+sys.path[:], first, name = pickle.load(sys.stdin.buffer)
+# What is asked for must not wait for this.
+__import__(first)
+from smtplab.workers import serve
+serve(name)
 """
-WORTH = 32 << 20
-"""Bytes of lines above which other processes are worth their start."""
-_PACKED = (".gz", ".bz2", ".xz", ".zst")
-_RATIO = 8
-"""How much a packed log grows, mostly."""
 
 T = TypeVar("T")
 
 
-def wanted(files: Iterable[Path]) -> int:
-    """How many processes such files are worth, where there is room for them beside this one."""
+def spare() -> int:
+    """How many processes there is room for beside this one."""
     have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    sizes = (f.stat().st_size * (_RATIO if f.suffix in _PACKED else 1) for f in files if f.is_file())
-    return min(MOST, have - 1) if sum(sizes) > WORTH else 0
+    return have - 1
 
 
 class Workers:
-    """Processes that end with the block, none where `count` is 0; `sql` gives a connection for what is done here."""
+    """Processes that end with the block, none where `count` is 0; what they are asked for is in `module`."""
 
-    def __init__(self, count: int, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, count: int, module: str) -> None:
         self.open = deque[Task[Any]]()
         self._stack = ExitStack()
-        self.sql = reader(self._stack)
-        self.processes = [p for _ in range(count) if (p := _begun())]
-        self._free, self._own = deque(self.processes), threading.local()
+        self.folder = self._stack.enter_context(TemporaryDirectory(prefix="smtplab-")) if count else ""
+        self.processes = [p for n in range(count) if (p := _begun(module, f"{self.folder}/told.{n}"))]
+        self._free, self._own = deque(enumerate(self.processes)), threading.local()
         self._threads = ThreadPoolExecutor(len(self.processes)) if self.processes else None
 
     def __enter__(self) -> Workers:
@@ -87,7 +77,7 @@ class Workers:
         return 2 * len(self.processes)
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Task[T]:
-        """A task: `function` of the arguments and of what gives a connection for SQL."""
+        """A task: the function, which a module holds, of the arguments."""
         task = Task(self, function, arguments)
         if self._threads:
             task.asked = self._threads.submit(self._ask, function, arguments)
@@ -104,12 +94,12 @@ class Workers:
     def _ask(self, function: Callable[..., T], arguments: Sequence[Any]) -> T:
         """Have a process do it; raises where it did not."""
         if not hasattr(self._own, "channel"):
-            process = self._free.popleft()
+            number, process = self._free.popleft()
             assert process.stdin
             assert process.stdout
-            self._own.channel = _Channel(process.stdout, process.stdin, f"{process.pid}.asked")
+            self._own.channel = _Channel(process.stdout, process.stdin, f"{self.folder}/asked.{number}")
         channel: _Channel = self._own.channel
-        channel.send((function, arguments, self.folder), self.folder)
+        channel.send((function, arguments))
         fine, answer = channel.receive()
         if not fine:
             raise RuntimeError(answer)
@@ -143,10 +133,10 @@ class Task(Generic[T]):
 
     def make(self) -> None:
         """Do it here."""
-        self._made.append(self.function(*self.arguments, self.workers.sql))
+        self._made.append(self.function(*self.arguments))
 
 
-def _begun() -> subprocess.Popen[bytes] | None:
+def _begun(module: str, name: str) -> subprocess.Popen[bytes] | None:
     """A process that reads what it is to do; None where none can begin."""
     try:
         process = subprocess.Popen(
@@ -161,41 +151,40 @@ def _begun() -> subprocess.Popen[bytes] | None:
         return None
     with suppress(OSError):
         assert process.stdin
-        process.stdin.write(pickle.dumps(sys.path))
+        process.stdin.write(pickle.dumps((sys.path, module, name)))
         process.stdin.flush()
     return process
 
 
-def serve() -> None:
-    """Do what comes on standard input, until it ends."""
-    channel = _Channel(sys.stdin.buffer, os.fdopen(os.dup(1), "wb"), f"{os.getpid()}.told")
+def serve(name: str) -> None:
+    """Do what comes on standard input, until it ends; files of arrays get this name and a number."""
+    channel = _Channel(sys.stdin.buffer, os.fdopen(os.dup(1), "wb"), name)
     # What a library prints must not come between the answers.
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with ExitStack() as stack, suppress(EOFError, BrokenPipeError):
-        sql = reader(stack)
+    with suppress(EOFError, BrokenPipeError):
         while True:
-            function, arguments, folder = channel.receive()
+            function, arguments = channel.receive()
             try:
-                answer = True, function(*arguments, sql)
+                answer = True, function(*arguments)
             except Exception as e:
                 answer = False, repr(e)[:400]
-            channel.send(answer, folder)
+            channel.send(answer)
 
 
 @dataclass
 class _Channel:
-    """Two pipes to another process; arrays go through files that bear `name`."""
+    """Two pipes to another process, and the path of files for arrays, to which a number is added."""
 
     reading: IO[bytes]
     writing: IO[bytes]
     name: str
     numbers: count[int] = field(default_factory=count)
 
-    def send(self, held: Any, folder: Path) -> None:
+    def send(self, held: Any) -> None:
         arrays: list[pickle.PickleBuffer] = []
         pickled = _Pickler.of(held, arrays)
-        file, ends = folder / f"{self.name}.{next(self.numbers)}", []
+        file, ends = Path(f"{self.name}.{next(self.numbers)}"), []
         if arrays:
             with file.open("xb") as out:
                 for array in arrays:
