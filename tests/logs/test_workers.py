@@ -16,7 +16,10 @@ import pandas as pd
 import pytest
 
 from smtplab import logs
-from smtplab.logs import parse, segments
+from smtplab.logs import engine, parse, segments
+from smtplab.logs.meaning import Known
+from smtplab.logs.read import jobs, source
+from smtplab.logs.stored import frames
 from smtplab.workers import Workers
 
 TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
@@ -93,6 +96,28 @@ def test_a_packed_log_is_unpacked_here_and_read_by_others(
     packed = tmp_path / "mail.log.gz"
     packed.write_bytes(gzip.compress(log.read_bytes(), 1))
     same(tables(packed), alone)
+
+
+def test_what_others_read_is_kept_for_the_next_time(
+    log: Path, alone: dict[str, pd.DataFrame], many: list[Workers], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    packed = tmp_path / "older.log.gz"
+    packed.write_bytes(gzip.compress(b"".join(log.read_bytes().splitlines(keepends=True)[:9_000]), 1))
+    rest = tmp_path / "newer.log"
+    rest.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[9_000:]))
+    done: list[dict[Path, int]] = []
+    for work in ("first", "second"):
+        (tmp_path / work).mkdir()
+        made = jobs([source(f, f.name, zone="UTC", year=2026) for f in (packed, rest)], 100_000)
+        with segments.workers([rest]) as shared:
+            assert len(shared.processes) == 2
+            parts = engine.build(made, Known(), tmp_path / work, kept, workers=shared)
+        same(frames(parts, Known(), tmp_path / work), alone)
+        done.append({f: f.stat().st_mtime_ns for f in kept.glob("*/*")})
+    assert done[0] == done[1]
+    assert len(done[0]) > len(made)
 
 
 def test_records_and_lines_of_other_programs_are_shared_too(tmp_path: Path, many: list[Workers]) -> None:
