@@ -231,7 +231,7 @@ def write(made: Iterator[pa.Table], output: Path) -> None:
             parts = _of_some_size(made)
             first = next(parts)
             with (
-                pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED) as writer,
+                pq.ParquetWriter(file, first.schema, use_dictionary=_REPEATED, write_statistics=["time"]) as writer,
                 ThreadPoolExecutor(1) as thread,
             ):
                 # One part is written while the next is put in order.
