@@ -187,6 +187,8 @@ class _Channel:
         file, ends = Path(f"{self.name}.{next(self.numbers)}"), []
         if arrays:
             with file.open("xb") as out:
+                # An empty file cannot be mapped.
+                out.write(bytes(_ALIGNED))
                 for array in arrays:
                     begin = out.tell()
                     ends.append((begin, begin + out.write(array.raw())))

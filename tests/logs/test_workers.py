@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -174,6 +175,12 @@ def test_an_interrupt_is_for_the_person_who_waits_and_output_of_a_library_is_no_
         assert shared.processes[0].poll() is None
     assert shared.processes[0].poll() is not None
     assert not Path(shared.folder).exists()
+
+
+def test_arrays_without_a_value_come_through() -> None:
+    with Workers(1, "smtplab.logs.jobs") as shared:
+        found = shared.submit(list, (np.zeros(0), np.arange(3))).asked.result()
+    assert [a.tolist() for a in found] == [[], [0, 1, 2]]
 
 
 def test_a_file_where_the_analyst_works_is_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
