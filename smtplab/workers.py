@@ -14,27 +14,27 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import count
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from threading import Thread
 from types import ModuleType
 from typing import IO, Any, Generic, TypeVar
 
 _ALIGNED = 64
 _BEGIN = """
 import pickle, sys
-sys.path[:], first, name = pickle.load(sys.stdin.buffer)
-# What is asked for must not wait for this.
-__import__(first)
+path, first, name = pickle.load(sys.stdin.buffer)
+sys.path += [p for p in path if p not in sys.path]
 from smtplab.workers import serve
-serve(name)
+serve(first, name)
 """
 
 T = TypeVar("T")
@@ -50,12 +50,18 @@ class Workers:
     """Processes that end with the block, none where `count` is 0; what they are asked for is in `module`."""
 
     def __init__(self, count: int, module: str) -> None:
-        self.open = deque[Task[Any]]()
+        self.waiting = deque[Task[Any]]()
+        self.answered = 0
+        """Tasks that were done elsewhere."""
         self._stack = ExitStack()
-        self.folder = self._stack.enter_context(TemporaryDirectory(prefix="smtplab-")) if count else ""
+        self.folder = ""
+        if count:
+            self.folder = self._stack.enter_context(TemporaryDirectory(prefix="smtplab-", ignore_cleanup_errors=True))
         self.processes = [p for n in range(count) if (p := _begun(module, f"{self.folder}/told.{n}"))]
-        self._free, self._own = deque(enumerate(self.processes)), threading.local()
-        self._threads = ThreadPoolExecutor(len(self.processes)) if self.processes else None
+        self._asked: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._threads = [Thread(target=self._ask, args=one, daemon=True) for one in enumerate(self.processes)]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Workers:
         return self
@@ -63,8 +69,9 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         for process in self.processes:
             process.kill()
-        if self._threads:
-            self._threads.shutdown(cancel_futures=True)
+            self._asked.put(None)
+        for thread in self._threads:
+            thread.join()
         for process in self.processes:
             # What was written for it and not read is told by an error.
             with suppress(OSError):
@@ -79,32 +86,45 @@ class Workers:
     def submit(self, function: Callable[..., T], *arguments: Any) -> Task[T]:
         """A task: the function, which a module holds, of the arguments."""
         task = Task(self, function, arguments)
-        if self._threads:
-            task.asked = self._threads.submit(self._ask, function, arguments)
-            self.open.append(task)
+        if self.processes:
+            self.waiting.append(task)
+            self._asked.put(task)
         return task
 
     def another(self) -> Task[Any] | None:
         """A task that nobody has begun."""
-        while self.open:
-            if (task := self.open.popleft()).asked.cancel():
+        while self.waiting:
+            if (task := self.waiting.popleft()).asked.cancel():
                 return task
         return None
 
-    def _ask(self, function: Callable[..., T], arguments: Sequence[Any]) -> T:
-        """Have a process do it; raises where it did not."""
-        if not hasattr(self._own, "channel"):
-            number, process = self._free.popleft()
-            assert process.stdin
-            assert process.stdout
-            self._own.channel = _Channel(process.stdout, process.stdin, f"{self.folder}/asked.{number}")
-        channel: _Channel = self._own.channel
-        channel.send((function, arguments))
-        fine, answer = channel.receive()
-        if not fine:
-            raise RuntimeError(answer)
-        made: T = answer
-        return made
+    def _ask(self, number: int, process: subprocess.Popen[bytes]) -> None:
+        """Have a process do one task after another; one that does not begin, or cannot any more, gets none."""
+        assert process.stdin
+        assert process.stdout
+        channel = _Channel(process.stdout, process.stdin, f"{self.folder}/asked.{number}")
+        try:
+            greeted = channel.receive() == process.pid
+        except Exception:
+            greeted = False
+        if not greeted:
+            process.kill()
+            return
+        while task := self._asked.get():
+            if not task.asked.set_running_or_notify_cancel():
+                continue
+            try:
+                channel.send((task.function, task.arguments))
+                fine, answer = channel.receive()
+            except Exception as e:
+                process.kill()
+                task.asked.set_exception(e)
+                return
+            if fine:
+                self.answered += 1
+                task.asked.set_result(answer)
+            else:
+                task.asked.set_exception(RuntimeError(answer))
 
 
 class Task(Generic[T]):
@@ -113,31 +133,39 @@ class Task(Generic[T]):
     def __init__(self, workers: Workers, function: Callable[..., T], arguments: Sequence[Any]) -> None:
         self.workers, self.function, self.arguments = workers, function, arguments
         self.asked: Future[T] = Future()
+        self.then: Callable[[T], object] | None = None
+        """What is to be done here with what it gives."""
         self._made: list[T] = []
 
     def result(self) -> T:
         """What the function gives, once; other tasks are done here while a process does this one."""
         while not self._made:
             if self.asked.cancel():
-                self.make()
+                self._make()
             elif not self.asked.done() and (other := self.workers.another()):
-                other.make()
+                # An error is told where that one is asked for: it is made again there.
+                with suppress(Exception):
+                    other._make()
             elif self.asked.exception() is None:
                 self._made.append(self.asked.result())
             else:
-                self.make()
+                self._make()
         # What is held here would stay in memory.
         with suppress(ValueError):
-            self.workers.open.remove(self)
-        return self._made.pop()
+            self.workers.waiting.remove(self)
+        made = self._made.pop()
+        if self.then:
+            self.then(made)
+        return made
 
-    def make(self) -> None:
-        """Do it here."""
+    def _make(self) -> None:
         self._made.append(self.function(*self.arguments))
 
 
 def _begun(module: str, name: str) -> subprocess.Popen[bytes] | None:
     """A process that reads what it is to do; None where none can begin."""
+    if not sys.executable or getattr(sys, "frozen", False):
+        return None
     try:
         process = subprocess.Popen(
             # -P: a file that lies where the analyst works must not be taken for a module.
@@ -151,25 +179,30 @@ def _begun(module: str, name: str) -> subprocess.Popen[bytes] | None:
         return None
     with suppress(OSError):
         assert process.stdin
-        process.stdin.write(pickle.dumps((sys.path, module, name)))
+        process.stdin.write(pickle.dumps(([str(p) for p in sys.path], module, name)))
         process.stdin.flush()
     return process
 
 
-def serve(name: str) -> None:
+def serve(module: str, name: str) -> None:
     """Do what comes on standard input, until it ends; files of arrays get this name and a number."""
     channel = _Channel(sys.stdin.buffer, os.fdopen(os.dup(1), "wb"), name)
     # What a library prints must not come between the answers.
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(EOFError, BrokenPipeError):
+    # What is asked for must not wait for this.
+    import_module(module)
+    with suppress(BrokenPipeError):
+        # Only a process that says so is entrusted with anything: another program may stand in Python's place.
+        channel.send(os.getpid())
         while True:
-            function, arguments = channel.receive()
             try:
-                answer = True, function(*arguments)
+                function, arguments = channel.receive()
+                channel.send((True, function(*arguments)))
+            except (EOFError, BrokenPipeError):
+                return
             except Exception as e:
-                answer = False, repr(e)[:400]
-            channel.send(answer)
+                channel.send((False, repr(e)[:400]))
 
 
 @dataclass
@@ -185,16 +218,20 @@ class _Channel:
         arrays: list[pickle.PickleBuffer] = []
         pickled = _Pickler.of(held, arrays)
         file, ends = Path(f"{self.name}.{next(self.numbers)}"), []
-        if arrays:
-            with file.open("xb") as out:
-                # An empty file cannot be mapped.
-                out.write(bytes(_ALIGNED))
-                for array in arrays:
-                    begin = out.tell()
-                    ends.append((begin, begin + out.write(array.raw())))
-                    out.write(bytes(-out.tell() % _ALIGNED))
-        pickle.dump((pickled, file, ends), self.writing)
-        self.writing.flush()
+        try:
+            if arrays:
+                with file.open("xb") as out:
+                    # An empty file cannot be mapped.
+                    out.write(bytes(_ALIGNED))
+                    for array in arrays:
+                        begin = out.tell()
+                        ends.append((begin, begin + out.write(array.raw())))
+                        out.write(bytes(-out.tell() % _ALIGNED))
+            pickle.dump((pickled, file, ends), self.writing)
+            self.writing.flush()
+        except OSError:
+            file.unlink(missing_ok=True)
+            raise
 
     def receive(self) -> Any:
         """Raises EOFError where the other has ended."""

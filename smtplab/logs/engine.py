@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smtplab.logs.duck import Sql, reader
-from smtplab.logs.jobs import Job, Made, events, made, version
+from smtplab.logs.jobs import Job, Made, tasks, whole
 from smtplab.logs.meaning import SCHEMAS, Judge, Known
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts
@@ -82,15 +82,15 @@ def build(
         parsed = _parsed(jobs, kept, workers or Workers(0, ""), reader(stack))
         # While the first lines are read elsewhere.
         builder.judge.get_ready()
-        for at, (job, (pieces, tally)) in enumerate(zip(jobs, parsed, strict=True)):
+        for at, (pieces, tally) in parsed:
             for one in pieces:
                 builder.add(one, base(at))
-            parts.tallies.setdefault(job.segment.name, Tally()).add(tally)
+            parts.tallies.setdefault(jobs[at].segment.name, Tally()).add(tally)
             if progress:
                 progress("read", at + 1, len(jobs))
     builder.end()
     if kept:
-        _forget(kept, {j.key(version()) for j in jobs})
+        _forget(kept, {j.key for j in jobs})
     return parts
 
 
@@ -108,22 +108,23 @@ def base(segment: int) -> int:
     return segment << _WIDTH
 
 
-def _parsed(
-    jobs: Sequence[Job], kept: Path | None, workers: Workers, sql: Sql
-) -> Iterator[tuple[Iterator[Piece], Tally]]:
-    """Each job's pieces, in order; a few jobs are read ahead. The tally is whole when the pieces are taken."""
-    left, waiting = deque(jobs), deque[tuple[Job, Task[Made] | None]]()
-    while left or waiting:
-        while left and len(waiting) <= workers.ahead:
-            job = left.popleft()
-            waiting.append((job, workers.submit(made, job, kept) if workers.ahead and job.small() else None))
-        job, task = waiting.popleft()
-        if task:
-            pieces, tally = task.result()
-            yield iter(pieces), tally
-        else:
-            tally = Tally()
-            yield events(job, sql, kept, tally, workers), tally
+def _parsed(jobs: Sequence[Job], kept: Path | None, workers: Workers, sql: Sql) -> Iterator[tuple[int, Made]]:
+    """What was made of the jobs, and the number of the job, in order; a few tasks are asked for ahead."""
+    waiting = deque[tuple[int, Task[Made]]]()
+
+    def taken() -> tuple[int, Made]:
+        at, task = waiting.popleft()
+        made = task.result()
+        # What another process could not read may be read here.
+        return at, whole(jobs[at], kept) if made[1].damage and workers.ahead and jobs[at].small() else made
+
+    for at, job in enumerate(jobs):
+        for task in tasks(job, kept, workers, sql):
+            waiting.append((at, task))
+            if len(waiting) > workers.ahead:
+                yield taken()
+    while waiting:
+        yield taken()
 
 
 def _forget(folder: Path, used: set[str]) -> None:

@@ -5,14 +5,10 @@ A pure function of the lines and what is known of their file; what could not be 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import accumulate
-from pickle import PickleBuffer
 from typing import Any
 
 import numpy as np
@@ -20,13 +16,12 @@ import pyarrow as pa
 
 from smtplab.logs import daemons, heads, postfix, sorting, unusual
 from smtplab.logs.columns import TYPES, Bytes, Columns
-from smtplab.logs.duck import Sql, reader
+from smtplab.logs.duck import Sql
 from smtplab.logs.event import Event, FileFormat, Line, Setting, Unknown
 from smtplab.logs.lines import Stamps
 from smtplab.logs.piece import Piece, by_kind, piece
 from smtplab.logs.segments import CHUNK, MAX_LINE, MAX_RECORD, SEGMENT, Segment, chunks
 from smtplab.logs.values import shape
-from smtplab.workers import Workers
 
 BATCH = 50_000
 """Events of programs read line by line that are held before they become columns."""
@@ -86,13 +81,12 @@ def parse(
     format: FileFormat | None,
     sql: Sql,
     tally: Tally,
-    workers: Workers | None = None,
 ) -> Iterator[Piece]:
     """The events of a segment in order, a piece a run of lines; None is a syslog file. Counts in `tally`.
 
     Never raises for what the segment holds.
     """
-    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally, workers)
+    return _records(segment, setting, format, tally) if format else _syslog(segment, setting, sql, tally)
 
 
 class Told:
@@ -170,32 +164,19 @@ def _of(told: Told, size: int) -> Piece:
     return piece(told.take(buffers), buffers, size)
 
 
-def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally, workers: Workers | None) -> Iterator[Piece]:
-    """Lines of one file are unpacked one behind the other; a piece of them is a task of its own."""
+def _syslog(segment: Segment, setting: Setting, sql: Sql, tally: Tally) -> Iterator[Piece]:
     tally.format = "syslog"
-    waiting: deque[Callable[[], tuple[Piece, Tally]]] = deque()
     try:
-        for runs, before in _groups(segment):
-            if workers:
-                waiting.append(workers.submit(_alone, [PickleBuffer(r) for r in runs], before, setting).result)
-            else:
-                waiting.append(partial(_made, runs, before, setting, sql))
-            if not workers or len(waiting) > workers.ahead:
-                yield _counted(waiting.popleft(), tally)
+        for runs, before in groups(segment):
+            made, own = lines(runs, before, setting, sql)
+            tally.add(own)
+            yield made
     except (OSError, EOFError) as e:
         tally.damage = str(e)
-    while waiting:
-        yield _counted(waiting.popleft(), tally)
 
 
-def _counted(task: Callable[[], tuple[Piece, Tally]], tally: Tally) -> Piece:
-    made, own = task()
-    tally.add(own)
-    return made
-
-
-def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
-    """Runs that become a piece, and how many lines come before them."""
+def groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
+    """Runs of lines that become a piece, and how many lines come before them; raises as segments.chunks."""
     runs: list[bytes] = []
     size = before = lines = 0
     damage: Exception | None = None
@@ -216,15 +197,11 @@ def _groups(segment: Segment) -> Iterator[tuple[list[bytes], int]]:
         raise damage
 
 
-def _alone(runs: Sequence[bytes | PickleBuffer], before: int, setting: Setting) -> tuple[Piece, Tally]:
-    with ExitStack() as stack:
-        return _made(runs, before, setting, reader(stack))
-
-
-def _made(runs: Sequence[bytes | PickleBuffer], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:
+def lines(runs: Iterable[bytes], before: int, setting: Setting, sql: Sql) -> tuple[Piece, Tally]:
+    """The events of runs of syslog lines, before which so many lines stand."""
     made = _Made(sql, before)
     stamps = Stamps(setting.zone, setting.as_of)
-    for run in map(bytes, runs):
+    for run in runs:
         made.put(heads.stamped(before + made.tally.lines, run, stamps), len(run))
     return made.take(), made.tally
 
