@@ -266,7 +266,6 @@ def _messages(held: Columns, buffers: Sequence[Bytes]) -> pa.Table:
     made = {
         "outcome": names, "lifetime": numbers(lasted, ended != NONE),
         "sender": lower_domain(array(held["sender"], _TEXT, buffers)),
-        "mta": array(held["mta"], _TEXT, buffers).fill_null(scalar("postfix")),
     }  # fmt: skip
     return _table("messages", held, buffers, made)
 

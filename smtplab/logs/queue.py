@@ -22,7 +22,9 @@ from smtplab.logs.columns import (
     absent,
     coded,
     column,
+    constant,
     equal,
+    fill,
     filled,
     hashed,
     known,
@@ -44,7 +46,7 @@ _TOLD_END = ("postfix", "exim", "haraka")
 class Clock:
     """The newest event of each host: of those that are not more than five days ahead of most of its events.
 
-    So a clock that is wrong for some lines ends nothing; the clock lags behind by no more than half of what it is given.
+    So a clock that is wrong for some lines ends nothing; this one lags by no more than half of what it is given.
     """
 
     def __init__(self, kinds: Mapping[str, Columns]) -> None:
@@ -131,6 +133,7 @@ class Queue:
             np.minimum.at(self.time, code, time)
             np.maximum.at(self.seen, code, time)
         self.attempts = self._number("delivery")
+        self.tries = self.attempts - self._untried()
         self.removals = self._number("removed")
         self.expired: Flags = self._number("expired") > 0
         self.removed, self.removed_at = np.full(count, _EARLY), np.full(count, _EARLY)
@@ -143,6 +146,12 @@ class Queue:
         if kind not in self.kinds:
             return np.zeros(self.count, np.int64)
         return np.bincount(self.code[kind][self.code[kind] >= 0], minlength=self.count)
+
+    def _untried(self) -> Places:
+        """Lines of deliveries that tell that nothing was tried."""
+        held = self.kinds.get("delivery", {})
+        code = self.code["delivery"][held["attempt"] == 0] if "attempt" in held else np.zeros(0, np.int64)
+        return np.bincount(code[code >= 0], minlength=self.count)
 
     def _tell_apart(self) -> None:
         """Give the messages of a queue id that was used again numbers of their own."""
@@ -211,6 +220,9 @@ class Queue:
         for kind, held in self.kinds.items():
             if name not in held or (kind == "delivery" and name not in ("host", "host_key", "queue_id", "mta")):
                 continue
+            if kind == "signature" and name == "mta":
+                # Who signs does not have the queue.
+                continue
             told = np.flatnonzero(known(held[name]) & (self.code[kind] >= 0))
             row = np.full(self.count, -1)
             row[self.code[kind][told]] = told
@@ -219,6 +231,11 @@ class Queue:
             made[chosen] = held[name][row[chosen]]
             newest = seq if newest is None else np.maximum(newest, seq)
         return made
+
+    def mta(self) -> Column:
+        """The program that has each message in its queue; Postfix's lines name none but those of deliveries."""
+        told = sum((self._number(kind) for kind in self.kinds if kind != "signature"), np.zeros(self.count, np.int64))
+        return fill(self.column("mta"), constant("postfix", 1), np.where(told > 0, 0, -1))
 
     def attempt(self, at: Places) -> Places:
         """Which attempt for its recipient each of these deliveries is, as far as the queue was seen."""

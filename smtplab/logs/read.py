@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from smtplab.case import Case
     from smtplab.tables import Sighting
 
-_SHAPE = 10
+_SHAPE = 11
 """Counted up when the derived tables change, so that an older cache is not taken for them."""
 _MOST = 1_000
 """Files left out that are told."""

@@ -37,6 +37,8 @@ _MESSAGE = (
 )  # fmt: skip
 
 
+_PATIENCE = 3_600_000_000
+"""Sendmail waits an hour for a command (Timeout.command of its operation guide)."""
 MOST = 64 << 20
 """Bytes of texts that are copied at once."""
 
@@ -81,15 +83,16 @@ def window(pieces: Sequence[tuple[Piece, int]], held: Piece, final: bool) -> tup
     _tls(both.of("delivery"), tls)
     queue = Queue(both.kinds, both.buffers, clock, final)
     inbound = Inbound(both, clock, final)
+    rejections, waiting = _rejections(both.of("rejection"), queue, clock, final)
     tables = {
         "deliveries": _deliveries(queue),
         "messages": _messages(queue),
         "connections": {n: column(inbound.rows, n) for n in CONNECTION} if rows(inbound.rows) else {},
-        "rejections": _own(_rejections(both.of("rejection"), queue)),
+        "rejections": _own(rejections),
         "complaints": _own(new.of("complaint")),
         "begun": _own(joined([new.of("began"), new.of("complaint")])),
     }
-    open_still = {} if final else _open(queue, inbound, tls, clock)
+    open_still = {} if final else {**_open(queue, inbound, tls, clock), "rejection": waiting}
     return Rows(tables, both.buffers), kept(open_still, both.buffers)
 
 
@@ -158,19 +161,28 @@ def _messages(queue: Queue) -> Columns:
         return {}
     made = {name: queue.column(name).take(at, axis=0) for name in _MESSAGE}
     ended = np.where(queue.removals > 0, queue.removed, queue.settled())[at]
-    made |= {"seq": queue.first[at], "time": queue.time[at], "attempts": queue.attempts[at]}
+    made |= {"seq": queue.first[at], "time": queue.time[at], "attempts": queue.tries[at]}
+    made["mta"] = queue.mta()[at]
     made["expired"] = queue.expired[at]
     made["ended"] = ended
     return made
 
 
-def _rejections(held: Columns, queue: Queue) -> Columns:
-    """Refused commands; where a line names no client, its message's does (Sendmail's "User unknown")."""
+def _rejections(held: Columns, queue: Queue, clock: Clock, final: bool) -> tuple[Columns, Columns]:
+    """Refused commands, and those that wait for a client: a line that names none has its message's.
+
+    Sendmail's "User unknown" comes before the line that tells of its message.
+    """
     if not rows(held) or "key" not in held:
-        return held
+        return held, {}
     unnamed = ~known(column(held, "client_ip")) & filled(column(held, "queue_id"))
     at = np.where(unnamed, queue.refused, -1)
-    return {**held, **{n: fill(column(held, n), queue.column(n), at) for n in ("client_host", "client_ip", "sender")}}
+    made = {**held, **{n: fill(column(held, n), queue.column(n), at) for n in ("client_host", "client_ip", "sender")}}
+    if final or not unnamed.any():
+        return made, {}
+    newest = clock.newest(held["host_key"])
+    waits = unnamed & ~queue.there[queue.refused] & ((newest == NONE) | (held["time"] >= newest - _PATIENCE))
+    return take(made, ~waits), take(held, waits)
 
 
 def _open(queue: Queue, inbound: Inbound, tls: Columns, clock: Clock) -> dict[str, Columns]:

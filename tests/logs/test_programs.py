@@ -58,6 +58,10 @@ def test_what_exim_did_not_try_is_a_deferral_and_no_attempt(tmp_path: Path) -> N
     assert list(bar.x) == [2]
 
 
+def test_the_attempts_of_a_message_are_tries(tmp_path: Path) -> None:
+    assert read(tmp_path, mainlog=WAITED).messages["attempts"].tolist() == [2]
+
+
 def test_a_recipient_that_was_never_tried_is_pending(tmp_path: Path) -> None:
     untried = "".join(line for line in WAITED.splitlines(keepends=True) if "H=mx" not in line)
     ends = read(tmp_path, mainlog=untried.replace("<= <>", "<= a@x.example")).outcomes
@@ -127,6 +131,29 @@ def test_sendmail_s_refusal_of_a_recipient_has_the_client_of_its_message(tmp_pat
 def test_sendmail_s_message_is_queued_until_all_recipients_are_told_and_never_if_none_was_taken(tmp_path: Path) -> None:
     assert read(tmp_path, maillog=SENDMAIL).messages["outcome"].tolist() == ["pending"]
     assert read(tmp_path, maillog=SENDMAIL + LAST).messages["outcome"].tolist() == ["mixed"]
+
+
+QUEUED = """\
+Nov 25 09:00:00 mx1 postfix/smtpd[1]: 4ABCDE1234: client=c.x.example[192.0.2.7]
+Nov 25 09:00:01 mx1 postfix/qmgr[1]: 4ABCDE1234: from=<a@x.example>, size=300, nrcpt=1 (queue active)
+"""
+SENDMAIL_QUEUED = SENDMAIL.splitlines()[0].replace("5AP900aa000101", "4ABCDE1234") + "\n"
+SIGNED = {
+    "opendkim": "opendkim[7]: 4ABCDE1234: DKIM-Signature field added (s=s1, d=x.example)",
+    "rspamd": "rspamd[7]: (normal) <a1b2c3>; task; rspamd_task_write_log: id: <1@x.example>, qid: <4ABCDE1234>,"
+    " ip: 192.0.2.7, (default: F (no action): [-0.10/15.00] [DKIM_SIGNED(0.00){x.example:s=s1;}]), len: 300",
+}
+
+
+@pytest.mark.parametrize("signer", SIGNED)
+@pytest.mark.parametrize(
+    ("mta", "queued"),
+    [("postfix", QUEUED), ("sendmail", SENDMAIL_QUEUED), (None, "")],
+    ids=["postfix", "sendmail", "none"],
+)
+def test_who_signs_a_message_does_not_have_the_queue(tmp_path: Path, signer: str, mta: str | None, queued: str) -> None:
+    (row,) = read(tmp_path, maillog=f"{queued}Nov 25 09:00:02 mx1 {SIGNED[signer]}\n").messages.to_dict("records")
+    assert (row["queue_id"], row["mta"] if isinstance(row["mta"], str) else None) == ("4ABCDE1234", mta)
 
 
 @pytest.mark.parametrize(

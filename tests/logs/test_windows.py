@@ -76,7 +76,9 @@ def test_a_message_of_which_nothing_is_told_for_more_than_five_days_is_let_go(
         return made
 
     monkeypatch.setattr(engine, "window", watched)
-    days = [[attempt(f"11-{day:02}T{hour:02}", f"AB{day:02}{hour:02}", "sent") for hour in range(5)] for day in range(1, 15)]
+    days = [
+        [attempt(f"11-{day:02}T{hour:02}", f"AB{day:02}{hour:02}", "sent") for hour in range(5)] for day in range(1, 15)
+    ]
     read(*days)
     # The last hour of the day five days before, and what came since.
     assert max(held) == 1 + 5 * 5
@@ -110,3 +112,35 @@ def test_each_host_has_a_clock_of_its_own(read: Read) -> None:
     )
     found = told["messages"].set_index("queue_id").loc[["ABCDE1"]]
     assert sorted(zip(found["host"], found["attempts"], strict=True)) == [("g", 1), ("g", 1), ("h", 2)]
+
+
+REFUSED = "2026-11-02T08:00:00Z mx1 sendmail[104]: 5AP900aa000104: <nobody@z.example>... User unknown"
+ITS_CLIENT = (
+    "2026-11-02T08:00:0{}Z mx1 sendmail[104]: 5AP900aa000104: from=<q@x.example>, size=0, class=0, nrcpts=0,"
+    " proto=ESMTP, daemon=MTA, relay=bad.x.example [192.0.2.66]"
+)
+
+
+def test_sendmail_s_refusal_waits_for_the_line_that_tells_its_client(read: Read) -> None:
+    other = attempt("11-02T08", "ABCDE1", "sent")
+    told = read([REFUSED], [other], [ITS_CLIENT.format(3)])
+    (row,) = told["rejections"].to_dict("records")
+    assert (row["client_ip"], row["sender"], row["recipient"]) == ("192.0.2.66", "q@x.example", "nobody@z.example")
+    pd.testing.assert_frame_equal(told["rejections"], read([REFUSED, other, ITS_CLIENT.format(3)])["rejections"])
+    assert told["messages"]["queue_id"].tolist() == ["ABCDE1"]
+
+
+def test_sendmail_s_refusal_is_told_without_a_client_where_none_comes_within_an_hour(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+
+    def watched(*given: Any) -> Any:
+        made = window.window(*given)
+        held.append(columns.rows(made[1].of("rejection")))
+        return made
+
+    monkeypatch.setattr(engine, "window", watched)
+    told = read([REFUSED], *([attempt(f"11-02T{hour:02}", f"ABCDE{hour}", "sent", "mx1")] for hour in (9, 10, 11)))
+    assert held == [1, 1, 0, 0]
+    assert told["rejections"]["client_ip"].isna().tolist() == [True]
