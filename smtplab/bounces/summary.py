@@ -13,6 +13,7 @@ from smtplab.bounces.policies import Policy, correction
 from smtplab.bounces.suppression import Action
 
 FAILED = ("bounce", "delay")
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def advised(row: Mapping[str, Any], policy: Policy) -> Action | None:
@@ -73,8 +74,8 @@ class Summary:
             "recipients": self.recipients,
             **{name: _ranked(getattr(self, name)) for name in ("kinds", "reasons", "providers", "actions")},
             "suppressed": len(self.stopped),
-            "first": self.first.isoformat() if self.first else None,
-            "last": self.last.isoformat() if self.last else None,
+            "first": f"{self.first:{_STAMP}}" if self.first else None,
+            "last": f"{self.last:{_STAMP}}" if self.last else None,
             "problems": problems,
         }
 

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 NAMED = (
     "syslog, exim, dovecot, rspamd, haraka, exchange, powermta, kumomta, ses, sparkpost, postmark, mailgun, sendgrid"
 )
-Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders or globs; - is standard input")]
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH", help="Files, folders, globs or a case; - is standard input")
+]
 Format = Annotated[str, typer.Option("--format", help="auto decides by content; else one of " + NAMED)]
-Zone = Annotated[str, typer.Option("--timezone", help="Zone of stamps that carry none, as Europe/Berlin")]
+Zone = Annotated[
+    str, typer.Option("--timezone", help="Zone of stamps that carry none, as Europe/Berlin; a case names its own")
+]
 Year = Annotated[int | None, typer.Option("--year", min=1970, max=9000, help="Year in which files without one begin")]
 TABLES = ("deliveries", "messages", "connections", "rejections", "problems")
 
@@ -71,16 +75,16 @@ def logs(
         with workers(given(paths)) as others:
             # While the workers begin.
             from smtplab.logs import results
-            from smtplab.logs.meaning import Known
-            from smtplab.logs.read import build, find
+            from smtplab.logs.read import build, find, told_by
 
+            known = told_by(paths)
             sources = find(paths, Path(folder), format=format, timezone=timezone, year=year)
-            parts = build(sources, Known(), Path(folder), progress=tell, workers=others)
+            parts = build(sources, known, Path(folder), progress=tell, workers=others)
         _tell_formats(parts)
         if sql:
             from smtplab.logs.stored import Stored
 
-            answer = Stored(parts, Known(), Path(folder)).sql(sql)
+            answer = Stored(parts, known, Path(folder)).sql(sql)
             show(answer if json or output else answer.head(SHOWN), json, output)
             _tell_more(len(answer), json or bool(output))
         elif summary:

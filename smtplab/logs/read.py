@@ -110,15 +110,17 @@ def read_paths(
     progress: Progress | None = None,
     client: Any = None,
 ) -> LogEvidence:
-    """Read a file, folder, glob or standard input ("-"), or several, without a case; on a Dask `client` if given.
+    """Read a file, folder, glob, case or standard input ("-"), or several, with no cache; on a Dask `client` if given.
 
-    `timezone` and `year` are for stamps that carry none: the year in which each file begins, else the latest that is
-    not behind the file's own time. Large tables stay on disk while the evidence is in use: one that is looked at
-    is loaded, and `sql` needs memory for its answer only. Raises SourceError for what is no log.
+    Of a case its logs and events are read, in its zone and by its clock. For other stamps that carry none, `timezone`
+    and `year` are: the year in which each file begins, else the latest that is not behind the file's own time. Large
+    tables stay on disk while the evidence is in use: one that is looked at is loaded, and `sql` needs memory for its
+    answer only. Raises SourceError for what is no log.
     """
     from smtplab.logs.stored import Stored
 
-    known = known or Known()
+    paths = _places(paths)
+    known = known or told_by(paths)
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="smtplab-")))
         sources = find(paths, work, format=format, timezone=timezone, year=year)
@@ -147,15 +149,14 @@ def find(
     except (KeyError, ValueError, OSError) as e:
         do = 'Use a name such as "Europe/Berlin"'
         raise SourceError(f"the zone {timezone!r} is not known", where="--timezone", do=do) from e
-    found = given(paths)
+    places = _places(paths)
+    found = _given(places)
     if not found:
-        raise SourceError(
-            "no file is there", where=paths if isinstance(paths, (str, os.PathLike)) else " ".join(map(str, paths))
-        )
-    named = {Path(p) for p in ([paths] if isinstance(paths, (str, os.PathLike)) else list(paths))}
+        raise SourceError("no file is there", where=" ".join(map(str, places)))
+    named = set(map(Path, places))
     refused: SourceError | None = None
     held = False
-    for path in found:
+    for path, case in found.items():
         file = path
         if str(path) == "-":
             file = spool / SPOOLED
@@ -164,17 +165,48 @@ def find(
         elif not path.is_file():
             what = "there is no such file" if not path.exists() else "is neither a file nor a folder"
             raise SourceError(what, where=path)
+        when: dict[str, Any] = (
+            {"zone": case.timezone, "as_of": case.as_of} if case else {"zone": timezone, "year": year}
+        )
         try:
-            yield source(file, str(path), zone=timezone, year=year, format=format, strict=True)
+            yield source(file, str(path), **when, format=format, strict=True)
             held = True
         except SourceError as e:
             if path in named:
                 raise
             # What lies in a folder beside the logs costs only itself: its lines are counted as passed over.
             refused = refused or e
-            yield source(file, str(path), zone=timezone, year=year, format=format)
+            yield source(file, str(path), **when, format=format)
     if refused and not held:
         raise refused
+
+
+def told_by(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Known:
+    """What the cases among the paths tell of their mail."""
+    cases = [case for place in _places(paths) if (case := _case(place))]
+    return Known(tuple(h for c in cases for h in c.hosts), tuple(s for c in cases for s in c.streams))
+
+
+def _places(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+
+
+def _case(place: str | os.PathLike[str]) -> Case | None:
+    if not (Path(place) / "case.toml").is_file():
+        return None
+    from smtplab.case import Case
+
+    return Case.open(place)
+
+
+def _given(places: Iterable[str | os.PathLike[str]]) -> dict[Path, Case | None]:
+    """The files behind the places, each once, with the case that names it."""
+    found: dict[Path, Case | None] = {}
+    for place in places:
+        case = _case(place)
+        files = [*case.sources("logs"), *case.sources("events")] if case else given(place)
+        found |= {file: case for file in files if file not in found}
+    return found
 
 
 def source(

@@ -201,6 +201,7 @@ def test_a_summary_counts_what_the_rows_tell(tmp_path: Path) -> None:
     assert (told["suppressed"], told["problems"]) == (2, 0)
     assert sum(r["suppress"] for r in rows) == told["actions"]["suppress"]
     assert told["first"] <= told["last"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["first"])
     printed = run(tmp_path / "box", "--summary").stdout.decode()
     assert "reason: userunknown (no such user)" in printed
     assert "to do: correct" in printed

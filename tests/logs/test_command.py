@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from smtplab.case import Case
 from smtplab.cli import app
 from smtplab.errors import SmtplabError
 
@@ -117,6 +118,40 @@ def test_files_beside_the_logs_are_counted_and_their_common_lines_not_told(log: 
         "smtplab: 21 files: passed over, no line is of a mail program",
         f"smtplab: {tmp_path / 'mail.log'}: syslog, 5 lines",
     ]
+
+
+@pytest.fixture
+def case(log: Path, tmp_path: Path) -> Path:
+    """A case whose log bears no year and no zone, with other logs beside it."""
+    made = Case.create(tmp_path / "case", "a.example").path
+    stamped = log.read_text().replace("2026-11-0", "Nov  ").replace("T08:00:00+00:00", " 08:00:00")
+    for name, text in {"logs/mail.log": stamped, "logs/other.log": log.read_text(), "other.log": stamped}.items():
+        (made / "sources" / name).write_text(text)
+    (made / "case.toml").write_text(
+        'version = 1\ndomains = ["a.example"]\nas_of = 2024-12-01T00:00:00Z\ntimezone = "Europe/Berlin"\n'
+        '[sources]\nlogs = ["sources/logs/mail*"]\n'
+        '[[hosts]]\nname = "mail.a.example"\naddresses = ["192.0.2.10"]\n'
+        '[[streams]]\nname = "news"\nmatch = { sender_domain = "a.example" }\n'
+    )
+    return made
+
+
+def test_a_case_is_read_by_its_sources_zone_clock_and_streams(case: Path) -> None:
+    done = run(str(case), "--json")
+    rows = [json.loads(row) for row in done.stdout.splitlines()]
+    assert done.stderr == f"smtplab: {case}/sources/logs/mail.log: syslog, 5 lines\n"
+    assert [row["time"] for row in rows] == [f"2024-11-0{day}T07:00:00.000Z" for day in (1, 1, 2, 2)]
+    assert {(row["stream"], row["source_ip"]) for row in rows} == {("news", "192.0.2.10")}
+    assert "2024-11-01 (UTC)\n  07:00:00" in CliRunner().invoke(app, ["trace", "c@b.example", str(case)]).stdout
+    summed = json.loads(run(str(case), str(case / "sources" / "logs" / "other.log"), "--summary", "--json").stdout)
+    assert (summed["lines"], summed["first"], summed["last"]) == (10, "2024-11-01T07:00:00Z", "2026-11-02T08:00:00Z")
+
+
+def test_a_case_without_logs_is_told(case: Path) -> None:
+    (case / "case.toml").write_text('version = 1\ndomains = ["a.example"]\n')
+    done = run(str(case))
+    assert isinstance(done.exception, SmtplabError)
+    assert "no file is there" in str(done.exception)
 
 
 def test_an_empty_input_and_one_of_another_format_are_said_to_be_that(log: Path) -> None:
