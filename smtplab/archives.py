@@ -143,7 +143,7 @@ def _unpack(member: Member, packed: int, problem: Problem, depth: int, most: int
 
 
 def _gunzip(member: Member, packed: int) -> Member:
-    return Member(member.name.removesuffix(".gz"), lambda: Bounded(_Gunzip(member.open()), packed, member.name))
+    return Member(member.name, lambda: Bounded(_Gunzip(member.open()), packed, member.name))
 
 
 class _Gunzip:

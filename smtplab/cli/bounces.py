@@ -101,7 +101,7 @@ class _Run:
         """Count what could not be read; what was named and is no mail is a mistake."""
         from smtplab.mail import NOT_MAIL
 
-        named = {"standard input", *self.paths, *(p.removesuffix(".gz") for p in self.paths)}
+        named = {"standard input", *self.paths}
         if what.endswith(NOT_MAIL) and name in named:
             do = "Name an mbox, a maildir, a folder of messages or a message"
             self.refused = self.refused or SourceError(what, where=name, do=do)

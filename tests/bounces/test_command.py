@@ -187,6 +187,15 @@ def test_a_date_that_is_missing_is_told_and_marked_in_the_suppression_list(tmp_p
     assert b"no message is there" in run(tmp_path / "empty").stderr
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_what_is_packed_bears_the_name_under_which_it_lies(tmp_path: Path, several: bool) -> None:
+    text = mbox(dsn(), AWAY) if several else dsn()
+    (tmp_path / "box.gz").write_bytes(gzip.compress(text.encode()))
+    names = [f"{tmp_path}/box.gz#1", f"{tmp_path}/box.gz#2"] if several else [f"{tmp_path}/box.gz"]
+    for place in (tmp_path, tmp_path / "box.gz"):
+        assert [row["file"] for row in objects(place)] == names
+
+
 def test_a_summary_counts_what_the_rows_tell(tmp_path: Path) -> None:
     gone = dsn(recipient("gone@goodpost.example", status="5.1.1", diagnostic="550 5.1.1 no such user"), recipient())
     slip = dsn(recipient("anna@gmial.com", status="5.1.2", diagnostic="550 5.1.2 Host unknown"))
