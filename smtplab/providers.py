@@ -25,6 +25,11 @@ def name(key: str) -> str:
     return _names().get(key, key)
 
 
+def names() -> dict[str, str]:
+    """The providers by what people call them, in lower case: by their key and by their name."""
+    return {called.lower(): key for key, name in _names().items() for called in (key, name)}
+
+
 @lru_cache(maxsize=10_000)
 def provider(domain: str, relay_host: str = "") -> str:
     """The provider of a recipient domain (by name, else by the MX host that took the mail), else the domain itself."""

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, one_line
+from smtplab.cli.output import Json, Provider, one_line
 
 
 @app.command(epilog='Example: smtplab explain "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"')
 def explain(
     text: Annotated[str, typer.Argument(help="The error of a mail program or script, a bounce, or a line of a log")],
-    provider: Annotated[str, typer.Option(help="Who said it, such as gmail, microsoft, yahoo")] = "",
+    provider: Provider = "",
     case: Annotated[Path | None, typer.Option(help="A case whose evidence is added", metavar="DIR")] = None,
     json: Json = False,
 ) -> None:

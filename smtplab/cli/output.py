@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shutil
 import sys
@@ -61,6 +62,28 @@ FailOn = Annotated[
     typer.Option(
         "--fail-on", metavar="SEVERITY", help="Exit with 1 if a finding is at least this severe", callback=_severity
     ),
+]
+
+
+def _provider(text: str) -> str:
+    """A provider by its name in the rules, its name for people or a domain; refuse a word that is none of them."""
+    if not text:
+        return ""
+    from smtplab import providers
+    from smtplab.replies.ranking import known as judged
+
+    if "." in text.strip("."):
+        return providers.provider(text)
+    named = {name: name for name in judged()} | providers.names()
+    if text.lower() in named:
+        return named[text.lower()]
+    near = dict.fromkeys(named[n] for n in difflib.get_close_matches(text.lower(), named, 3))
+    do = f"Nearest: {', '.join(near)}" if near else f"One of: {', '.join(sorted(set(named.values())))}"
+    raise SmtplabError(f"{text!r} is no provider that is known", where="--provider", do=f"{do}; or a domain")
+
+
+Provider = Annotated[
+    str, typer.Option("--provider", help="Who said it, such as gmail, microsoft, yahoo", callback=_provider)
 ]
 Output = Annotated[Path | None, typer.Option("-o", help="Write FILE.parquet, .csv, .jsonl or .html", callback=known)]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, Output, one_line, show, table
+from smtplab.cli.output import Json, Output, Provider, one_line, show, table
 from smtplab.errors import SmtplabError
 
 SHOWN = ["reason", "permanent", "confidence", "rule", "advice", "reply"]
@@ -25,7 +25,7 @@ MOST = 1_000_000
 @app.command(epilog='Example: echo "550 5.1.1 <x@example.org>: User unknown" | smtplab replies --json')
 def replies(
     file: Annotated[Path | None, typer.Argument(help="A reply a line; - or nothing: standard input")] = None,
-    provider: Annotated[str, typer.Option(help="Who said it, such as gmail, microsoft, yahoo")] = "",
+    provider: Provider = "",
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Only those that no rule knows, by wording, and a rule to fill in")
     ] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from smtplab.cli import app
@@ -31,6 +32,37 @@ def test_each_line_is_explained(tmp_path: Path) -> None:
 def test_standard_input_is_read_and_the_provider_may_be_named() -> None:
     done = RUN.invoke(app, ["replies", "--json", "--provider", "gmail"], input="550 5.7.27 refused\n")
     assert json.loads(done.output)["rule"] == "gmail-5.7.27"
+
+
+@pytest.mark.parametrize("named", ["gmail", "Gmail", "gmail.com", "googlemail.com"])
+def test_a_provider_is_named_by_its_name_or_its_domain(named: str) -> None:
+    done = RUN.invoke(app, ["replies", "--json", "--provider", named], input="550 5.7.27 refused\n")
+    told = json.loads(done.output)
+    assert (told["provider"], told["rule"]) == ("gmail", "gmail-5.7.27")
+
+
+def test_a_domain_that_no_rule_is_about_is_its_own_provider() -> None:
+    done = RUN.invoke(app, ["replies", "--json", "--provider", "goodpost.example"], input="550 5.7.27 refused\n")
+    assert json.loads(done.output)["provider"] == "goodpost.example"
+
+
+@pytest.mark.parametrize(
+    ("named", "near"),
+    [
+        ("gmial", "gmail"),
+        ("microsft", "microsoft"),
+        ("icluod", "apple"),
+        ("office 365", "microsoft365"),
+        ("x", "yahoo"),
+    ],
+)
+@pytest.mark.parametrize("command", [["replies"], ["explain", "550 5.7.27 refused"]])
+def test_a_provider_that_is_not_known_is_refused_with_the_nearest(command: list[str], named: str, near: str) -> None:
+    done = RUN.invoke(app, [*command, "--provider", named], input="550 5.7.27 refused\n")
+    assert isinstance(done.exception, SmtplabError)
+    assert f"--provider: {named!r} is no provider that is known" in str(done.exception)
+    assert near in str(done.exception)
+    assert done.stdout == ""
 
 
 def test_a_table_is_for_people_and_nothing_in_it_drives_the_terminal() -> None:
