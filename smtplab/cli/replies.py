@@ -102,7 +102,7 @@ def explained(text: str, provider: str) -> dict[str, Any]:
     found = classify(text, provider=provider or None)
     other = found.runner_up
     return {
-        "reason": found.reason,
+        "reason": found.reason or None,
         "permanent": found.permanent,
         "suppress": found.suppress,
         "smtp_code": found.smtp_code,

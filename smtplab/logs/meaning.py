@@ -176,7 +176,7 @@ class Judge:
         for one in different:
             if one not in self._replies:
                 reply = replies.classify(*one)
-                answer = (reply.reason, reply.rule or None, reply.smtp_code, reply.enhanced_code)
+                answer = (reply.reason or "undefined", reply.rule or None, reply.smtp_code, reply.enhanced_code)
                 self._replies[one] = answer
             answers.append(self._replies[one])
         reason, rule, code, enhanced = ([a[n] for a in answers] for n in range(4))

@@ -19,6 +19,9 @@ LONGEST = 4_000
 LAST = frozenset({Evidence.GENERIC_CODE, Evidence.SMTP_CODE})
 """Codes that tell so little that words which no rule knows tell more."""
 
+_AHEAD = 20
+"""Characters in which a reply's code stands, if it begins with one."""
+
 _FOLDS = str.maketrans("\r\n\t", "   ")
 
 
@@ -33,8 +36,9 @@ def classify(
     """Classify a reply; codes and command (rcpt, data...) that are not given are taken from the text.
 
     The receiver's own enhanced code, where it is in the text, beats the one given: that may be our own server's.
-    Never raises; what no rule knows is `undefined`. Who does not read `matched` and `span` says so by `place`: most
-    replies are then judged without a pattern of their own being compiled.
+    Never raises; what no rule knows is `undefined`, and a reply that took the mail has no reason (""). Who does not
+    read `matched` and `span` says so by `place`: most replies are then judged without a pattern of their own being
+    compiled.
     """
     return _remembered(text[:LONGEST], smtp_code, enhanced_code, provider, command, frozenset(), place)
 
@@ -58,6 +62,9 @@ def answer(
     given = provider if provider and provider in known() else ""
     alone = start == 0 and end == len(low)
     candidates, first, made, told = ranking(found, smtp, code, given, host, command or "", alone, without)
+    if _taken(low, start, smtp_code, smtp, code):
+        took = verdict(told, None, None)
+        return took._replace(reason="", provider=took.provider or provider or "")
     span = _place(first, low, code, start, end) if first and alone and place else None
     if first and not span and not (alone and (first.evidence not in TEXTS or not place)):
         best, other, span = _best(candidates, low, code, start, end)
@@ -88,6 +95,19 @@ def _heard(text: str) -> _Heard:
     start = _start(low, found) if found and found[-1] >= _first_prefix() else 0
     _, end, smtp, enhanced = extract(low, start)
     return whole, found, start, end, smtp, enhanced, _host(low) if " said" in low else ""
+
+
+def _taken(low: str, start: int, given: int | None, smtp: int | None, code: str) -> bool:
+    """Whether a reply took the mail: its code is 2yz (RFC 5321 section 4.2.1), as given or where the reply begins.
+
+    Within a text, or behind what looks like a prefix in a whole notice, such a number may be anything.
+    """
+    if given is not None:
+        return 200 <= given < 300
+    if start and not low.endswith(" said: ", 0, start):
+        return False
+    begin = str(smtp or code)
+    return begin.startswith("2") and low[start : start + _AHEAD].lstrip().startswith(begin)
 
 
 _again = lru_cache(maxsize=100)(_heard)

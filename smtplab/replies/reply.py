@@ -15,14 +15,15 @@ class RunnerUp(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A reply and its meaning; `permanent`: trying again is useless. `suppress`: the address should be removed now.
+    """A reply and its meaning; `reason` is "" for an acceptance, which has none.
 
-    `ours`: our own fault, never a reason to suppress. `field`: what the rule looked at, text or code. `conflict`: text
-    and enhanced code tell different stories. `confidence`: the measured share of right answers with such evidence, 0
-    to 1. `provider`: whose reply it is, as far as known. `command`: what was answered. `evidence`: what the answer
-    rests on; `standing`: what else is in the reply. `matched`: what the rule found, `span` where it stands in the text
-    (start, end; None for a code that the caller gave). `settled`: to know the command would change nothing (told only
-    to who does not ask for the place).
+    `permanent`: trying again is useless. `suppress`: the address should be removed now. `ours`: our own fault, never a
+    reason to suppress. `field`: what the rule looked at, text or code. `conflict`: text and enhanced code tell
+    different stories. `confidence`: the measured share of right answers with such evidence, 0 to 1. `provider`: whose
+    reply it is, as far as known. `command`: what was answered. `evidence`: what the answer rests on; `standing`: what
+    else is in the reply. `matched`: what the rule found, `span` where it stands in the text (start, end; None for a
+    code that the caller gave). `settled`: to know the command would change nothing (told only to who does not ask for
+    the place).
     """
 
     reason: str

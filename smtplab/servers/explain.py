@@ -73,7 +73,7 @@ class Explanation:
             ("who must act", self.who),
             ("check next", self.next),
         ]
-        if self.reply.reason != "undefined":
+        if self.reply.rule:
             rows.append(("SMTP reply", f"{self.reply.reason} ({self.reply.rule})"))
         rows += [("in this case", f"{f.severity}: {f.title}") for f in self.related[:5]]
         if self.seen:
@@ -114,7 +114,7 @@ def explain(
     text = " ".join(text[:LONGEST].encode("utf-8", "replace").decode().split())
     reply = replies.classify(text, provider=provider or None)
     seen = 0
-    if outcomes is not None and reply.reason != "undefined" and "reason" in outcomes:
+    if outcomes is not None and reply.rule and "reason" in outcomes:
         seen = int((outcomes["reason"] == reply.reason).sum())
     for row in error_texts():
         if row.pattern.search(text):
@@ -134,6 +134,9 @@ def explain(
         meaning = f"The receiver's reply means: {replies.words(reply.reason)}."
         who = "you" if reply.ours or reply.permanent else "the receiver, or you"
         return Explanation(text, meaning, who, reply.advice, reply.rule, "reply rules", "", reply, related, seen)
+    if not reply.reason:
+        taken = "The server took it: a reply that begins with 2 is an acceptance."
+        return Explanation(text, taken, "nobody", "Nothing.", "", "RFC 5321 section 4.2.1", "", reply, related, seen)
     nothing = "No rule knows this text."
     advice = "Paste the line with the server's own reply (a code such as 550 5.7.1), or run smtplab server HOST:PORT."
     return Explanation(text, nothing, "unknown", advice, "", "", "", reply, related, seen)

@@ -60,7 +60,7 @@ def test_classifying_never_raises_and_explains_itself(
 ) -> None:
     found = replies.classify(text, smtp, enhanced, provider)
     assert 0 <= found.confidence <= 1
-    assert bool(found.rule) == (found.reason != "undefined")
+    assert bool(found.rule) == (found.reason not in ("", "undefined"))
     assert not (found.ours and (found.permanent or found.suppress))
     if found.span:
         assert text[slice(*found.span)] == found.matched

@@ -94,6 +94,46 @@ def test_what_a_server_says_of_us_removes_no_recipient(text: str, reason: str) -
 @pytest.mark.parametrize(
     "text",
     [
+        "550 invalid recipient count",
+        "550 Invalid number of recipients",
+        "550 5.1.1 Invalid recipient: too many recipients for one message",
+        "550 5.7.1 Too many recipients in one transaction",
+        "550 5.5.3 only one recipient allowed per message",
+        "550 5.5.3 Too many recipients",
+        "550 recipient limit exceeded",
+        "554 5.5.3 recipient count too high",
+    ],
+)
+def test_how_many_recipients_are_too_many_is_no_fault_of_any(text: str) -> None:
+    """RFC 5321 section 4.5.3.1.10."""
+    for command in (None, "rcpt", "data"):
+        found = replies.classify(text, command=command)
+        assert (found.reason, found.ours, found.permanent, found.suppress) == ("toomanyconn", True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 quota exceeded, you cannot send more messages", "speeding"),
+        ("554 Your account quota exceeded; cannot send messages until tomorrow", "speeding"),
+        ("550 account is over quota and cannot send mail", "speeding"),
+        ("550 sender over quota", "speeding"),
+        ("550 5.4.5 Daily sending quota exceeded", "speeding"),
+        ("550 Outgoing mail quota exceeded", "speeding"),
+        ("552 5.2.2 quota exceeded, you cannot send to this mailbox", "mailboxfull"),
+        ("552 5.2.2 The user's mailbox is over quota; you cannot send messages to him", "mailboxfull"),
+        ("552 Mail quota exceeded for recipient", "mailboxfull"),
+        ("452 4.2.2 Over quota", "mailboxfull"),
+    ],
+)
+def test_our_share_of_messages_is_not_the_recipient_s_mailbox(text: str, reason: str) -> None:
+    found = replies.classify(text)
+    assert (found.reason, found.ours) == (reason, reason == "speeding")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "550 The attachment was deleted",
         "554 nobody by that IP may connect",
         "550 nobody here accepts mail from your IP",
@@ -103,6 +143,33 @@ def test_what_was_deleted_may_be_no_mailbox(text: str) -> None:
     assert replies.classify(text).reason != "userunknown"
 
 
-def test_a_reply_that_took_the_mail_removes_nobody() -> None:
-    found = replies.classify("251 User not local; will forward to <other@example.net>")
-    assert (found.permanent, found.suppress) == (False, False)
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("251 User not local; will forward to <other@example.net>", (251, None)),
+        ("250 2.6.0 message queued, spam suspected", (250, "2.6.0")),
+        ("250 ok, mailbox full soon", (250, None)),
+        ("  250-2.1.5 mailbox full soon\r\n250 2.1.5 really", (250, "2.1.5")),
+        ("2.0.0 queued, user unknown", (None, "2.0.0")),
+        ("host mx.example[192.0.2.1] said: 250 2.0.0 spam, but taken", (250, "2.0.0")),
+    ],
+)
+def test_a_reply_that_took_the_mail_has_no_reason(text: str, codes: tuple[int | None, str | None]) -> None:
+    for place in (True, False):
+        found = replies.classify(text, place=place)
+        assert (found.reason, found.rule, found.permanent, found.suppress, found.advice) == ("", "", False, False, "")
+        assert (found.smtp_code, found.enhanced_code, found.confidence, found.runner_up) == (*codes, 0, None)
+        assert (found.matched, found.span) == ("", None)
+    assert replies.classify("mailbox full soon", 250).reason == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mailbox full, 250 MB used",
+        "552 5.2.2 mailbox full, 250 2.0.0 no more",
+        "gave up after 250 seconds: mailbox full",
+    ],
+)
+def test_a_number_within_a_reply_takes_nothing(text: str) -> None:
+    assert replies.classify(text).reason == "mailboxfull"
