@@ -105,14 +105,6 @@ def empty(name: str) -> pd.DataFrame:
     return conform(name, [])
 
 
-def describe(name: str) -> pd.DataFrame:
-    """The schema for people: column, type, unit, meaning."""
-    import pandas as pd
-
-    rows = [(c.name, c.kind, c.unit, c.meaning) for c in schemas()[name].columns]
-    return pd.DataFrame(rows, columns=["column", "type", "unit", "meaning"])
-
-
 Kind = Literal[
     "domain",
     "selector",

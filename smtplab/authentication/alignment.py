@@ -143,18 +143,3 @@ async def _identity(network: Network, author: Dmarc, mechanism: Mechanism, check
     org_psl, strict = organization(domain), domain == author.domain
     relaxed = True if strict else org == author.org if org and author.org else None
     return Identity(mechanism, domain, result, org, org_psl, strict, relaxed, org_psl == author.org_psl)
-
-
-async def dmarc_verdict(
-    network: Network,
-    author: str,
-    spf: Checked | None = None,
-    dkim: Sequence[Checked] = (),
-    standard: Standard = Standard.WALK,
-) -> Verdict:
-    """The verdict on a message From `author`, given what SPF and DKIM said.
-
-    >>> network.run(dmarc_verdict(network, "example.org", ("bounce.example.org", "pass")))  # doctest: +SKIP
-    dmarc=pass by RFC 9989 (policy reject): spf passed for bounce.example.org, which is aligned
-    """
-    return (await align(network, author, spf, dkim)).verdict(standard)

@@ -71,16 +71,6 @@ class Arc:
     why: str = ""
 
     @property
-    def oldest_pass(self) -> int:
-        """The oldest hop since which nothing was changed (RFC 8617 section 5.2); 0 without one."""
-        oldest = 0
-        for hop in reversed(self.hops):
-            if not hop.message:
-                break
-            oldest = hop.instance
-        return oldest
-
-    @property
     def first(self) -> str:
         """What the first hop saw, before any forwarding: its ARC-Authentication-Results."""
         return self.hops[0].results if self.hops and self.hops[0].instance == 1 else ""

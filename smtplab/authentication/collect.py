@@ -76,17 +76,6 @@ class AuthEvidence:
         ]
         return pd.DataFrame(list(dict.fromkeys(rows)), columns=["domain", "address", "consent", "mail"])
 
-    def spf_terms(self, domain: str) -> pd.DataFrame:
-        """The SPF terms of a domain in order: lookup, term, in, authorises, note; lookup NA where it costs none."""
-        rows = [
-            (t.lookup or None, "\u2003" * t.depth + t.text, t.domain, ", ".join(t.networks), t.note)
-            for r in self.spf
-            if r.domain == domain
-            for t in r.terms
-        ]
-        frame = pd.DataFrame(rows, columns=["lookup", "term", "in", "authorises", "note"])
-        return frame.astype({"lookup": "Int64"})
-
     def keys(self) -> pd.DataFrame:
         """A row a DKIM selector: name, state, type, bits, seen in, what is wrong."""
         rows = [(k.name, str(k.state), k.kind, k.bits or None, k.seen, k.why or k.unusable) for k in self.dkim]

@@ -122,11 +122,6 @@ class Verification:
     left_out: int = 0
     why: str = ""
 
-    @property
-    def passes(self) -> bool:
-        """Whether DMARC would find an aligned signature that verifies."""
-        return any(s.result is Result.PASS and s.aligned for s in self.signatures)
-
     def table(self) -> pd.DataFrame:
         """A row a signature: domain, selector, result, cause, aligned, body, header, bits, detail, hints."""
         columns = ["domain", "selector", "result", "cause", "aligned", "body", "header", "bits", "detail", "hints"]

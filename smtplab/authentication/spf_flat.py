@@ -33,9 +33,9 @@ _BARE = re.compile(r"^[+\-~?]?(?:a|mx|ptr)(?=/|$)", re.IGNORECASE)
 class Flattened:
     """The records to publish, (name, text) each, the domain's own first.
 
-    `lookups` is their cost, `replaced` the terms that are written out now, `dropped` those that led nowhere, `owners`
-    the organizations whose networks must be watched from now on. `fits` is False where even this needs more than
-    `limit` look-ups, because the message decides what the rest matches, or because nothing could be asked.
+    `lookups` is their cost, `replaced` the terms that are written out now, `owners` the organizations whose networks
+    must be watched from now on. `fits` is False where even this needs more than `limit` look-ups, because the message
+    decides what the rest matches, or because nothing could be asked.
     """
 
     domain: str
@@ -44,7 +44,6 @@ class Flattened:
     before: int
     limit: int = MAX_LOOKUPS
     replaced: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
 
     @property
@@ -110,7 +109,6 @@ def flatten(record: SpfRecord, limit: int = MAX_LOOKUPS) -> Flattened:
         record.lookups,
         limit,
         replaced=tuple(t.text for t in gone),
-        dropped=tuple(t.text for t in terms if _leads_nowhere(t)),
         owners=tuple(dict.fromkeys(organization(t.target) for t in gone)),
     )
 

@@ -106,11 +106,6 @@ class SpfTerm:
         """0 in the domain's own record."""
         return len(self.path) - 1
 
-    @property
-    def void(self) -> bool:
-        """A look-up of its own finds nothing."""
-        return any(self.voids)
-
     def all(self) -> Iterator[SpfTerm]:
         """The term and everything below it, in order."""
         yield self
@@ -182,10 +177,6 @@ class SpfRecord:
     def error(self) -> str:
         """The first problem for which a receiver answers permerror, or ""."""
         return next((str(p) for p in self.problems if p.flaw.breaks), "")
-
-    def of(self, *flaws: Flaw) -> list[Problem]:
-        """The problems of some kinds."""
-        return [p for p in self.problems if p.flaw in flaws]
 
     def own(self) -> list[SpfTerm]:
         """The terms of the domain's own record, a redirect followed by those of its target."""

@@ -16,7 +16,6 @@ BURST = 20
 """Unknown addresses of one mailing below which no burst is looked for."""
 CROWDED = 0.25
 """Half of the unknown addresses within this part of the mailing's time make a burst."""
-_COUNTS = ["recipients", "accepted", "lost", "gone", "complaints"]
 _RATES = ("lost", "gone", "complaints")
 
 

@@ -79,11 +79,6 @@ class Policy:
         sure = not str(code).startswith("4") and reply_rule not in self.unsure
         return next((r for r in self.rules if reason in r.reasons and (sure or not r.permanent)), None)
 
-    def at_once(self, reason: object, code: object, reply_rule: object = None) -> bool:
-        """Whether one such failure is enough."""
-        found = self.counting(reason, code, reply_rule)
-        return found is not None and found.times == 1
-
     def kept(self, reason: object, reply_rule: object = None) -> str | None:
         """What of ours a failure speaks of, setup or message; None where it speaks of the recipient."""
         return self.keep.get(str(reason)) or ("setup" if reply_rule in self.ours else None)

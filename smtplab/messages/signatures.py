@@ -72,16 +72,6 @@ class SignatureEvidence:
         rows = [row for sample in self.samples for row in _rows(sample)]
         return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
 
-    def chains(self) -> pd.DataFrame:
-        """A row an ARC hop: file, number, chain, broken, then the hop as `Arc.table` tells it."""
-        parts = [s.chain.table() for s in self.samples if s.chain.hops]
-        heads = [(s.file, s.number, str(s.chain.chain), s.chain.broken) for s in self.samples if s.chain.hops]
-        for part, head in zip(parts, heads, strict=True):
-            for at, (name, value) in enumerate(zip(("file", "number", "chain", "broken"), head, strict=True)):
-                part.insert(at, name, value)
-        empty = pd.DataFrame(columns=["file", "number", "chain", "broken", *Arc(arc.Chain.NONE).table().columns])
-        return pd.concat(parts, ignore_index=True) if parts else empty
-
 
 def _rows(sample: Sample) -> Iterator[list[Any]]:
     head = [sample.file, sample.number, sample.signed.author or None]

@@ -122,12 +122,6 @@ class Offer:
         """What is announced only inside TLS; () where both lists were not heard."""
         return tuple(c for c in self.after if c not in self.before) if self.before and self.after else ()
 
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """What is announced only before TLS, STARTTLS aside; () where both lists were not heard."""
-        gone = (c for c in self.before if c not in self.after and c.upper() not in ("STARTTLS", "STLS"))
-        return tuple(gone) if self.before and self.after else ()
-
     def has(self, keyword: str) -> bool | None:
         """Whether a capability was announced, before or after TLS; None where the server was not heard."""
         if not self.heard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -63,13 +63,6 @@ class ServerEvidence:
         hosts = {s.host for s in self.sessions}
         return f"ServerEvidence({len(hosts)} hosts, {len(self.sessions)} sessions, {len(self.configuration)} files)"
 
-    def session(self, host: str, port: int) -> Transcript:
-        """The session with a host and port; raises KeyError without one."""
-        for session in self.sessions:
-            if (session.host, session.port) == (host, port):
-                return session
-        raise KeyError(f"no session with {host}:{port}")
-
     def transcripts(self, *ports: int) -> Transcripts:
         """The first welcomed session on each port, side by side; says so where there is none."""
         columns = []
@@ -78,24 +71,6 @@ class ServerEvidence:
             name = f"{PORTS[port][0].upper()}, port {port}"
             columns.append((f"{name}: {found.host}", found.text()) if found else (name, "No session was recorded."))
         return Transcripts(tuple(columns))
-
-    def capabilities(self) -> pd.DataFrame:
-        """A row a host and port: before TLS, only after TLS, sign-in before TLS, TLS version."""
-        rows = [
-            (
-                o.host,
-                o.port,
-                o.protocol,
-                " ".join(o.before),
-                " ".join(c for c in o.after if c not in o.before),
-                " ".join(o.auth_before),
-                o.tls,
-                o.state,
-            )
-            for o in self.offers
-        ]
-        columns = ["host", "port", "protocol", "before TLS", "only after TLS", "sign-in before TLS", "TLS", "state"]
-        return pd.DataFrame(rows, columns=columns)
 
     def features(self, protocol: str) -> pd.DataFrame:
         """A row a capability, a column a service: announced before TLS, inside, or both; ? where it was not heard."""
@@ -132,11 +107,6 @@ class ServerEvidence:
         """A row a server that mail programs are sent to: domain, source, protocol, host, port, tls."""
         rows = [(p.domain, p.source, p.protocol, p.host, p.port, p.tls) for c in self.clients for p in c.pointers]
         return pd.DataFrame(rows, columns=["domain", "source", "protocol", "host", "port", "tls"])
-
-    def probed(self) -> pd.DataFrame:
-        """A row an intrusive question: host, port, what, variant, verdict, said."""
-        columns = ["host", "port", "what", "variant", "verdict", "said"]
-        return pd.DataFrame([astuple(p) for p in self.probes], columns=columns)
 
     def times(self) -> pd.DataFrame:
         """A row a phase: host, port, phase, ms, and the bytes sent and received."""

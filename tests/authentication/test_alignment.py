@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtplab.authentication.alignment import MAX_SIGNATURES, Alignment, Checked, Result, align, dmarc_verdict
+from smtplab.authentication.alignment import MAX_SIGNATURES, Alignment, Checked, Result, align
 from smtplab.authentication.dmarc import Standard
 from tests.authentication.dnsserver import Zone, network
 from tests.authentication.test_dmarc import zone
@@ -114,8 +114,8 @@ def test_a_missing_answer_is_an_error_only_where_the_result_rests_on_it(
     broken: str, identity: str, result: Result
 ) -> None:
     with network({**zone(CORP), broken: [("*", "SERVFAIL")]}) as net:
-        got = net.run(dmarc_verdict(net, "corp.example", (identity, "pass")))
-    assert got.result is result
+        got = net.run(align(net, "corp.example", (identity, "pass"), ()))
+    assert got.verdict().result is result
 
 
 def test_a_message_with_hundreds_of_signatures_is_bounded() -> None:

@@ -74,8 +74,6 @@ def test_each_hop_is_told_with_what_it_saw() -> None:
         (1, LIST, "none", True, False),  # the list tagged the subject after it had sealed
         (2, HOME, "pass", True, True),
     ]
-    assert found.oldest_pass == 2
-    assert validate(ONE).oldest_pass == 1
 
 
 BROKEN: list[tuple[bytes, Zone, Chain, int, str]] = [

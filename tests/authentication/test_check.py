@@ -363,7 +363,6 @@ def test_figures_state_what_they_show(tmp_path: Path) -> None:
     assert f"include:_s10.{DOMAIN} is look-up 11" in figures.spf_tree(evidence, DOMAIN).layout.meta["alt"] + str(
         figures.spf_tree(evidence, DOMAIN).layout.title.text
     )
-    assert evidence.spf_terms(DOMAIN)["lookup"].max() == 12
 
 
 def test_report_addresses_say_who_agreed(tmp_path: Path) -> None:

@@ -97,16 +97,6 @@ def test_the_table_shows_each_signature_beside_the_receivers_word(tmp_path: Path
     assert SignatureEvidence().table().columns.size == table.columns.size
 
 
-def test_chains_are_shown_a_row_a_hop(tmp_path: Path) -> None:
-    raw = seal(seal(sign(), 1, "list.example", "dkim=pass"), 2, "home.example", "arc=pass")
-    evidence = collected(tmp_path, raw, {**zone(domain="list.example"), **zone(domain="home.example")})
-    assert evidence.chains()[["chain", "instance", "sealer", "cv"]].to_numpy().tolist() == [
-        ["pass", 1, "list.example", "none"],
-        ["pass", 2, "home.example", "pass"],
-    ]
-    assert SignatureEvidence().chains().columns.tolist() == evidence.chains().columns.tolist()
-
-
 def test_the_time_of_receipt_counts_not_that_of_reading(tmp_path: Path) -> None:
     day = b"Received: from a by b; Tue, 03 Nov 2026 10:00:00 +0000\r\n"
     raw = day + sign(x="1793700000")
