@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache, lru_cache
-from importlib import resources
+from typing import Any
+
+from smtplab import datafiles
+
+
+@cache
+def _providers() -> dict[str, Any]:
+    return datafiles.load("providers")
 
 
 @cache
 def _table() -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "providers.toml").read_text("utf-8"))
-    domains = {d: name for name, row in raw.items() for d in row["domains"]}
-    return domains, tuple((mx, name) for name, row in raw.items() for mx in row["mx"])
-
-
-@cache
-def _names() -> dict[str, str]:
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "providers.toml").read_text("utf-8"))
-    return {key: row["name"] for key, row in raw.items()}
+    rows = _providers().items()
+    return {d: name for name, row in rows for d in row["domains"]}, tuple(
+        (mx, n) for n, row in rows for mx in row["mx"]
+    )
 
 
 def name(key: str) -> str:
     """A provider as people write it; a domain comes back as it is."""
-    return _names().get(key, key)
+    return str(_providers().get(key, {"name": key})["name"])
 
 
 def names() -> dict[str, str]:

@@ -5,15 +5,14 @@ Times are UTC and aware. Absent is NA, never "" or 0. Row order is defined by ea
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
+from smtplab import datafiles
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
@@ -52,8 +51,7 @@ class Table:
 @cache
 def schemas() -> Mapping[str, Table]:
     """All tables by name, from smtplab/data/tables.toml."""
-    text = (resources.files("smtplab") / "data" / "tables.toml").read_text("utf-8")
-    raw = tomllib.loads(text)
+    raw = datafiles.load("tables")
     shared = {n: tuple(v) for n, v in raw.pop("column").items()}
     return {
         name: Table(

@@ -11,7 +11,7 @@ import smtplab
 PACKAGE = Path(smtplab.__file__).parent
 AREAS = {"authentication", "servers", "transport", "logs", "bounces", "reports", "messages"}
 FLOORS: tuple[set[str], ...] = (
-    {"errors", "markup", "visible", "answers"},
+    {"errors", "markup", "visible", "answers", "datafiles"},
     {"net", "findings", "tables", "theme", "tape", "casefile", "archives", "rates", "workers"},
     {"case", "replies", "providers", "names", "mail"},
     AREAS,

@@ -11,17 +11,16 @@ import base64
 import binascii
 import itertools
 import re
-import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from importlib import resources
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from smtplab import datafiles
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, query
 
@@ -119,8 +118,7 @@ class Discovery:
 @cache
 def common_selectors() -> tuple[str, ...]:
     """Selectors in common use, from the dated list in data/dkim_selectors.toml."""
-    text = (resources.files("smtplab") / "data" / "dkim_selectors.toml").read_text("utf-8")
-    return tuple(s["name"] for s in tomllib.loads(text)["selectors"])
+    return tuple(s["name"] for s in datafiles.load("dkim_selectors")["selectors"])
 
 
 def pairs(text: str) -> list[tuple[str, str]]:

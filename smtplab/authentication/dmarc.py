@@ -8,16 +8,15 @@ too, as the tools of RFC 7489 use it, and with its wildcard and exception rules.
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import pandas as pd
 
+from smtplab import datafiles
 from smtplab.authentication import dmarc_reports
 from smtplab.authentication.dmarc_record import DmarcRecord, Policies, Policy, ascii_name, parse, resembles
 from smtplab.authentication.dmarc_reports import ReportTarget
@@ -48,8 +47,7 @@ class Dispute(StrEnum):
 @cache
 def disputes() -> Mapping[Dispute, Mapping[str, Any]]:
     """The disputed cases with both readings."""
-    text = (resources.files("smtplab") / "data" / "dmarc_disputes.toml").read_text("utf-8")
-    return {Dispute(d["case"]): d for d in tomllib.loads(text)["dispute"]}
+    return {Dispute(d["case"]): d for d in datafiles.load("dmarc_disputes")["dispute"]}
 
 
 @dataclass(frozen=True)

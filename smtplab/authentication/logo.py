@@ -6,15 +6,15 @@ A logo is a stranger's XML: bounded in size and depth, no entities, no DTD, noth
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import pandas as pd
 from lxml import etree
+
+from smtplab import datafiles
 
 MAX_LOGO = 32 * 1024
 """Bytes: draft section 2.4; Gmail demands it."""
@@ -54,7 +54,7 @@ class Logo:
 @cache
 def profile() -> Mapping[str, Any]:
     """Elements and attributes of the profile, from the dated list in data/svg_tiny_ps.toml."""
-    return tomllib.loads((resources.files("smtplab") / "data" / "svg_tiny_ps.toml").read_text("utf-8"))
+    return datafiles.load("svg_tiny_ps")
 
 
 def examine(data: bytes) -> Logo:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib import resources
+
+from smtplab import datafiles
 
 
 @cache
 def _services() -> dict[str, str]:
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "spf_owners.toml").read_text("utf-8"))
+    raw = datafiles.load("spf_owners")
     return {row["suffix"]: row["service"] for row in raw["owners"]}
 
 

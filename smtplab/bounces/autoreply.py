@@ -6,13 +6,12 @@ wanted: what a header says, what the subject begins with, what the text says (da
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import re2
 
+from smtplab import datafiles
 from smtplab.bounces import vocabulary
 from smtplab.bounces.letter import DAEMON
 from smtplab.bounces.message import Part
@@ -27,7 +26,7 @@ _PRECEDENCE = ("auto_reply", "auto-reply", "autoreply")
 @cache
 def languages() -> tuple[dict[str, str], ...]:
     """The rows of auto_replies.toml."""
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "auto_replies.toml").read_text("utf-8"))
+    raw = datafiles.load("auto_replies")
     return tuple(raw["language"])
 
 

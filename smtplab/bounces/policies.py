@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import pandas as pd
 
-from smtplab import replies
+from smtplab import datafiles, replies
 from smtplab.case import Case
 
 COMPLAINT = "complaint"
@@ -110,7 +108,7 @@ def _over(rule: Rule) -> list[str]:
 
 @cache
 def _data() -> Mapping[str, Any]:
-    return tomllib.loads((resources.files("smtplab") / "data" / "suppression.toml").read_text("utf-8"))
+    return datafiles.load("suppression")
 
 
 def policy(case: Case | None = None) -> Policy:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import re2
+
+from smtplab import datafiles
 
 
 @cache
 def lists() -> dict[str, list[str]]:
     """The rows of report_words.toml by their sign."""
-    return tomllib.loads((resources.files("smtplab") / "data" / "report_words.toml").read_text("utf-8"))
+    return datafiles.load("report_words")
 
 
 _AROUND = {

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
+from smtplab import datafiles
 from smtplab.names.routing import is_address
 from smtplab.net import Network
 from smtplab.net.dns import DnsAnswer, State, addresses, reverse
@@ -86,8 +85,7 @@ def _among(address: str, ips: tuple[str, ...]) -> bool:
 
 @cache
 def _generic_words() -> frozenset[str]:
-    text = (resources.files("smtplab") / "data" / "generic_names.toml").read_text("utf-8")
-    return frozenset(w for entry in tomllib.loads(text)["words"] for w in entry["names"])
+    return frozenset(w for entry in datafiles.load("generic_names")["words"] for w in entry["names"])
 
 
 def is_generic(address: str, name: str) -> bool:

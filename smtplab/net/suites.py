@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
+
+from smtplab import datafiles
 
 POST_QUANTUM = ("hybrid", "mlkem")
 """Kinds of groups that a quantum computer does not break."""
@@ -27,7 +27,7 @@ class Group:
 
 @cache
 def _data() -> dict[str, Any]:
-    return tomllib.loads((resources.files("smtplab") / "data" / "tls.toml").read_text("utf-8"))
+    return datafiles.load("tls")
 
 
 @cache

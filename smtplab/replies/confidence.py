@@ -6,12 +6,12 @@ figures were not taken from.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from smtplab import datafiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ WEAK = frozenset({Evidence.VAGUE_TEXT, Evidence.GIST, Evidence.GENERIC_CODE, Evi
 @cache
 def measured() -> Mapping[str, Any]:
     """The table as it was made, with the command and the date."""
-    return tomllib.loads((resources.files("smtplab") / "data" / "replies_confidence.toml").read_text("utf-8"))
+    return datafiles.load("replies_confidence")
 
 
 class Standing(StrEnum):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib import resources
 from typing import Any
 
+from smtplab import datafiles
 from smtplab.replies.engine import searcher
 from smtplab.replies.rules import Rule, rule, rules
 
@@ -18,7 +17,7 @@ LONGEST = 300
 @cache
 def table() -> Mapping[str, Any]:
     """replies_gist.toml: two groups of words and what they mean together."""
-    return tomllib.loads((resources.files("smtplab") / "data" / "replies_gist.toml").read_text("utf-8"))
+    return datafiles.load("replies_gist")
 
 
 @cache

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
+from smtplab import datafiles
 from smtplab.replies.rules import Rule, files, reasons, rules
 
 
@@ -61,5 +60,5 @@ def _by_provider() -> Mapping[tuple[str, str], Mapping[str, str]]:
 
 @cache
 def _typos() -> Mapping[str, str]:
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "typo_domains.toml").read_text("utf-8"))
+    raw = datafiles.load("typo_domains")
     return {typo: meant for meant, typos in raw["meant"].items() for typo in typos}

@@ -5,17 +5,15 @@ error_texts.toml comes first, then the likely causes of diagnoses.toml, then the
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import pandas as pd
 import re2
 
-from smtplab import replies
+from smtplab import datafiles, replies
 from smtplab.findings import Finding, Findings
 from smtplab.replies import Reply
 from smtplab.servers.likely import LONGEST, rules
@@ -92,13 +90,10 @@ class Explanation:
 @cache
 def error_texts() -> tuple[ErrorText, ...]:
     """Every row, in the order in which they are tried."""
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "error_texts.toml").read_text("utf-8"))["text"]
-    options = re2.Options()
-    options.case_sensitive = False
     made = []
-    for row in raw:
+    for row in datafiles.load("error_texts")["text"]:
         row = {k: v for k, v in row.items() if k not in ("date", "examples", "misses")}
-        pattern = re2.compile(row["pattern"], options)
+        pattern = re2.compile(f"(?i){row['pattern']}")
         made.append(ErrorText(**row | {"pattern": pattern, "findings": tuple(row["findings"])}))
     return tuple(made)
 

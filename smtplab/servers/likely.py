@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import re2
 
-from smtplab import replies
+from smtplab import datafiles, replies
 from smtplab.servers.hints import Hint
 from smtplab.servers.steps import Step
 
@@ -72,17 +70,14 @@ class Rule:
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule in the order of likelihood."""
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "diagnoses.toml").read_text("utf-8"))["diagnosis"]
-    options = re2.Options()
-    options.case_sensitive = False
     made = []
-    for row in raw:
+    for row in datafiles.load("diagnoses")["diagnosis"]:
         row = {k: v for k, v in row.items() if k not in ("date", "example", "miss")}
         row["step"] = tuple(row["step"])
         row["ports"] = tuple(row.get("ports", ()))
         row |= {key: frozenset(Hint[h] for h in row.get(key, ())) for key in ("needs", "unless", "proves")}
         if "text" in row:
-            row["text"] = re2.compile(row["text"], options)
+            row["text"] = re2.compile(f"(?i){row['text']}")
         made.append(Rule(**row))
     return tuple(made)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+
+from smtplab import datafiles
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class Mechanism:
 @cache
 def mechanisms() -> Mapping[str, Mechanism]:
     """Every mechanism that is known, by name."""
-    text = (resources.files("smtplab") / "data" / "mechanisms.toml").read_text("utf-8")
-    rows = tomllib.loads(text).items()
+    rows = datafiles.load("mechanisms").items()
     return {n: Mechanism(n, **{k: v for k, v in row.items() if k not in ("source", "date")}) for n, row in rows}
 
 

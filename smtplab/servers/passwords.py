@@ -6,16 +6,16 @@ A file of a case named *.passwd holds USER:PASSWORD:... a line; *.passwords hold
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import re2
+
+from smtplab import datafiles
 
 MAX_BYTES = 50_000_000
 _PREFIX = re2.compile(r"^\{([A-Za-z0-9-]{1,30})(?:\.[A-Za-z0-9]+)?\}")
@@ -50,7 +50,7 @@ class Stored:
 
 @cache
 def _known() -> Mapping[str, Scheme]:
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "password_schemes.toml").read_text("utf-8"))
+    raw = datafiles.load("password_schemes")
     made: dict[str, Scheme] = {}
     for name, row in raw.items():
         mark = re2.compile(row["mark"]) if "mark" in row else None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
-
 import pandas as pd
 
+from smtplab import datafiles
 from smtplab.net.dns import State
 from smtplab.servers.capabilities import Offer
 from smtplab.transport.dane import DaneState
@@ -92,7 +90,7 @@ def what_protects() -> pd.DataFrame:
 
     From smtplab/data/protections.toml: yes, no, or part, with the limit and the standard beside it.
     """
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "protections.toml").read_text("utf-8"))
+    raw = datafiles.load("protections")
     names = {
         "name": "means",
         "covers": "what it covers",

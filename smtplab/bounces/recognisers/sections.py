@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import re2
 
+from smtplab import datafiles
 from smtplab.bounces import vocabulary
 from smtplab.bounces.dsn import Recipient
 from smtplab.bounces.letter import ADDRESS, MAX_WORDS, REPLY, Letter, Recogniser, address
@@ -38,7 +37,7 @@ def headings() -> Any:
 @cache
 def table() -> dict[str, list[dict[str, Any]]]:
     """bounce_formats.toml: headings, sentences and names of formats."""
-    return tomllib.loads((resources.files("smtplab") / "data" / "bounce_formats.toml").read_text("utf-8"))
+    return datafiles.load("bounce_formats")
 
 
 def read(letter: Letter, kind: str) -> list[Recipient]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import re2
 
+from smtplab import datafiles
 from smtplab.findings import Finding
 from smtplab.servers.collect import ServerEvidence
 from smtplab.servers.configuration import Configuration
@@ -42,13 +41,10 @@ class Rule:
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule."""
-    options = re2.Options()
-    options.case_sensitive = False
-    raw = tomllib.loads((resources.files("smtplab") / "data" / "configuration_rules.toml").read_text("utf-8"))["rule"]
     made = []
-    for row in raw:
-        patterns = {k: re2.compile(row[k], options) for k in ("when", "never") if k in row}
-        also = {n: (re2.compile(pattern, options), default) for n, (pattern, default) in row.get("also", {}).items()}
+    for row in datafiles.load("configuration_rules")["rule"]:
+        patterns = {k: re2.compile(f"(?i){row[k]}") for k in ("when", "never") if k in row}
+        also = {n: (re2.compile(f"(?i){pattern}"), default) for n, (pattern, default) in row.get("also", {}).items()}
         made.append(Rule(**row | patterns | {"also": also}))
     return tuple(made)
 
