@@ -379,6 +379,12 @@ def moment(value: str) -> datetime | None:
     return when if 1990 <= when.year <= 2100 else None
 
 
+def list_id(message: Fields) -> str | None:
+    """The name of the mailing list (RFC 2919), without the words before it; None where there is none."""
+    value = header(message, "List-Id") or ""
+    return (value.rpartition("<")[2].rstrip("> ").strip() if "<" in value else value) or None
+
+
 def tags(value: str) -> dict[str, str]:
     """A tag list (RFC 6376 section 3.2) such as a DKIM-Signature: name in lower case, value without blanks."""
     pairs = (t.split("=", 1) for t in value.split(";")[:50] if "=" in t)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from html import escape
+from textwrap import wrap
 from types import MappingProxyType
 from typing import Any
 
@@ -70,6 +71,11 @@ def series(index: int) -> str:
 def scale(role: str) -> list[list[float | str]]:
     """A colour scale from the paper to a role, for heat maps of shares."""
     return [[0.0, colour("paper")], [1.0, colour(role)]]
+
+
+def steps(roles: Sequence[str]) -> list[list[float | str]]:
+    """A colour scale of even steps, one a role."""
+    return [[edge / len(roles), colour(role)] for i, role in enumerate(roles) for edge in (i, i + 1)]
 
 
 def swaps() -> dict[str, str]:
@@ -146,6 +152,22 @@ def finish(
     if y:
         figure.update_yaxes(title_text=y)
     return figure
+
+
+def matrix(z: Sequence[Sequence[float | None]], words: Sequence[Sequence[str]], **more: Any) -> go.Figure:
+    """Words on colours, to be finished, the first row on top; `more` is what else a Heatmap takes.
+
+    `z` runs from 0 (lost) over a half (muted) to 1 (accepted), unless zmin, zmax and colorscale say otherwise.
+    """
+    scale = [[at, colour(role)] for at, role in ((0, "lost"), (0.5, "muted"), (1, "accepted"))]
+    look = {"texttemplate": "%{text}", "zmin": 0, "zmax": 1, "colorscale": scale, "showscale": False}
+    figure = go.Figure(go.Heatmap(z=z, text=words, **look | {"xgap": 3, "ygap": 3} | more))
+    return figure.update_yaxes(autorange="reversed")
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines shorter than `width`, where its words are; no word is broken."""
+    return wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
 
 
 def sankey(
@@ -243,15 +265,8 @@ def _plain_all(value: Any) -> Any:
     return [_plain_all(v) for v in value] if isinstance(value, Iterable) else value
 
 
-def _wrap(text: str, width: int = 88) -> str:
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return "<br>".join([*lines, line])
+def _wrap(text: str) -> str:
+    return "<br>".join(wrapped(text, 88))
 
 
 def _legend(figure: go.Figure) -> bool:

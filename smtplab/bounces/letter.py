@@ -30,18 +30,8 @@ _ECHO = re.compile(
     re.I,
 )
 _SUBJECTS = {
-    "subject",
-    "betreff",
-    "objet",
-    "asunto",
-    "oggetto",
-    "assunto",
-    "onderwerp",
-    "temat",
-    "тема",
-    "件名",
-    "主题",
-}
+    "subject", "betreff", "objet", "asunto", "oggetto", "assunto", "onderwerp", "temat", "тема", "件名", "主题",
+}  # fmt: skip
 _TOS = {"to", "an", "à", "a", "para", "aan", "do", "кому", "宛先", "收件人"}
 _SPAN = 8
 _TYPE = re.compile(r"(?i)^(?:[^@]{0,200}[;/:])?(?:smtp|rfc-?822|mailto)[:=;]")
@@ -115,10 +105,8 @@ class Letter:
     @once
     def ours(self) -> frozenset[str]:
         """Addresses of who reports and of whom the report was sent to."""
-        named = [
-            a for n in ("From", "To", "Reply-To", "Delivered-To", "Return-Path") for a in addresses(self.message, n)
-        ]
-        return frozenset(a.lower() for a in named)
+        names = ("From", "To", "Reply-To", "Delivered-To", "Return-Path")
+        return frozenset(a.lower() for n in names for a in mail.addresses(self.message, n))
 
     def names(self, address: str) -> bool:
         """Whether an address that a report merely mentions can be a recipient that failed."""
@@ -130,12 +118,7 @@ class Letter:
 
     @once
     def _reporter(self) -> frozenset[str]:
-        return frozenset(a.lower() for a in addresses(self.message, "From"))
-
-
-def addresses(message: Part, name: str) -> list[str]:
-    """The addresses of a header field."""
-    return mail.addresses(message, name)
+        return frozenset(a.lower() for a in self.message.authors)
 
 
 def address(raw: str) -> str | None:
@@ -149,7 +132,6 @@ class Recogniser:
     """One way in which reports name recipients: `example` is a text from which it takes lost@example.net."""
 
     name: str
-    looks_for: str
     example: str
     read: Callable[[Letter, str], list[Recipient]]
     """Recipients of a letter; the second argument is the kind that the letter as a whole tells of."""

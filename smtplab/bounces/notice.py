@@ -13,7 +13,7 @@ import re2
 from smtplab.bounces.message import EMBEDDED, MAX_TEXT, Part, as_text
 
 MAX_LINES = 2_000
-MAX_MARKS = 50
+MAX_ANNOUNCED = 50
 """Lines that announce a copy of which so many are looked at."""
 _ROOM = re2.Options()
 _ROOM.max_mem = 64 << 20  # With less it forgets what it knows of the pattern, and learns it again in each text.
@@ -87,7 +87,7 @@ def split(text: str) -> tuple[str, str]:
     """A notice's own words, and the copy of the message below them ("" without one)."""
     if not _has_one(text, _SIGNS):
         return text, ""
-    for found in islice(_announcements(text), MAX_MARKS):
+    for found in islice(_announcements(text), MAX_ANNOUNCED):
         # Some repeat a few headers in their own words.
         gap = None if "you sent with" in found[0] else _GAP.match(text, found.end())
         if gap and _has_headers(text, gap.end(), gap.end() + 3_000, _LEAST - 1):

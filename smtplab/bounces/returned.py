@@ -63,8 +63,7 @@ def copied(copy: str) -> Returned | None:
 def of(message: Part) -> Returned:
     """The headers that matter of a returned message."""
     identifier = message.first("Message-ID").strip("<>").strip()
-    list_id = message.first("List-Id")
-    list_id = list_id.rpartition("<")[2].rstrip("> ").strip() if "<" in list_id else list_id
+    list_id = mail.list_id(message)
     return Returned(
         message_id=identifier or None,
         sent=mail.date(message),
@@ -72,8 +71,8 @@ def of(message: Part) -> Returned:
         author=next(iter(message.authors), None),
         recipients=tuple(mail.addresses(message, "To")),
         subject=message.first("Subject") or None,
-        campaign=_campaign(message) or list_id or None,
-        list_id=list_id or None,
+        campaign=_campaign(message) or list_id,
+        list_id=list_id,
         signatures=tuple(mail.signatures(message)[:10]),
         greetings=greetings(message),
     )

@@ -14,7 +14,7 @@ from smtplab.bounces.message import read as read_message
 from smtplab.bounces.recognisers import notification
 from smtplab.bounces.returned import Returned
 
-MAX_MARKS = 4_000
+MAX_HEAD = 4_000
 SHORT = 40
 """Characters below which words that no rule knows say nothing by themselves."""
 _WORST = ("bounce", "delay", "success")
@@ -201,7 +201,7 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
         if reply.reason == "undefined" and (wider.reason != "undefined" or len(said) < SHORT):
             recipient = recipient._replace(diagnostic=words)
         if weak or wider.field == "text":
-            reply = max(reply, wider, key=_weight)
+            reply = max(reply, wider, key=_telling)
     if recipient.kind == "bounce" and reply.reason == lifetime.WAY:
         words = f"{recipient.diagnostic} {letter.plain if alone else ''}"
         reply = lifetime.judged(reply, words, mail.moment(status.arrival or ""), mail.date(message))
@@ -228,14 +228,14 @@ def _judged(letter: Letter, recipient: Recipient, status: Status, alone: bool = 
     )
 
 
-def _weight(reply: replies.Reply) -> tuple[bool, bool, float]:
+def _telling(reply: replies.Reply) -> tuple[bool, bool, float]:
     """What a reply says beats what a notice says, unless its words are known to be a provider's or tell more."""
     return reply.evidence is replies.Evidence.PROVIDER_TEXT, reply.evidence not in replies.WEAK, reply.confidence
 
 
 def _head(letter: Letter) -> bytes | str:
     """The words of a report, as far as they tell how it came about: decoding all would cost more than the rest."""
-    return letter.message.body[:MAX_MARKS] if letter.message.kind.startswith("multipart/") else letter.words
+    return letter.message.body[:MAX_HEAD] if letter.message.kind.startswith("multipart/") else letter.words
 
 
 def _agent(letter: Letter, status: Status) -> str:

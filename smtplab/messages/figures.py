@@ -34,22 +34,13 @@ def signature_checks(evidence: SignatureEvidence) -> go.Figure:
         return theme.missing("No signature to verify", what)
     checks = [_checks(signature) for _, signature in pairs]
     labels = [_label(sample, signature) for sample, signature in pairs]
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[{False: 0, None: 1, True: 2}[c] for c in row] for row in checks[:ROWS]],
-            x=list(COLUMNS),
-            y=labels[:ROWS],
-            text=[[_word(n, c) for n, c in zip(COLUMNS, row, strict=True)] for row in checks[:ROWS]],
-            texttemplate="%{text}",
-            zmin=0,
-            zmax=2,
-            colorscale=[[0, theme.colour("lost")], [0.5, theme.colour("muted")], [1, theme.colour("accepted")]],
-            showscale=False,
-            xgap=3,
-            ygap=3,
-        )
+    figure = theme.matrix(
+        [[{False: 0, None: 1, True: 2}[c] for c in row] for row in checks[:ROWS]],
+        [[_word(n, c) for n, c in zip(COLUMNS, row, strict=True)] for row in checks[:ROWS]],
+        x=list(COLUMNS),
+        y=labels[:ROWS],
+        zmax=2,
     )
-    figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(side="top")
     good = sum(s.result is Result.PASS for _, s in pairs)
     causes = Counter(str(s.cause) for _, s in pairs if s.result is not Result.PASS).most_common(3)

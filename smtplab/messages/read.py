@@ -71,8 +71,6 @@ def _read(sources: Iterable[tuple[Path, str]], domains: tuple[str, ...]) -> Mess
 def _row(raw: mail.Raw) -> dict[str, Any]:
     message = mail.parse(raw.data)
     author = next(iter(mail.addresses(message, "From")), None)
-    list_id = mail.header(message, "List-Id") or ""
-    list_id = list_id.rpartition("<")[2].rstrip("> ").strip() if "<" in list_id else list_id
     bulk = unsubscribe.bulk(message)
     judged = [authres.parse(v) for v in mail.headers(message, "Authentication-Results")[:1]]
     return {
@@ -83,7 +81,7 @@ def _row(raw: mail.Raw) -> dict[str, Any]:
         "header_from": mail.domain_of(author),
         "envelope_from": mail.domain_of(mail.address(mail.header(message, "Return-Path"))),
         "subject": mail.header(message, "Subject"),
-        "list": list_id or author,
+        "list": mail.list_id(message) or author,
         "bulk": bulk or None,
         "unsubscribe": mail.header(message, "List-Unsubscribe"),
         "lacks": " and ".join(unsubscribe.lacks(message)) or None if bulk else None,

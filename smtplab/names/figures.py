@@ -29,24 +29,16 @@ def disagreement(evidence: NamesEvidence) -> go.Figure:
         return theme.missing(f"No name server of {zone.domain} answered", "Nothing about it was recorded.")
     letters = {q: names_of_versions(zone, q) for q in columns}
     rows = [[_cell(zone, p, q, letters[q]) for q in columns] for p in places]
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[min(level, len(ROLES) - 1) for level, _ in row] for row in rows],
-            x=[label(q, zone.domain) for q in columns],
-            y=list(map(str, places)),
-            text=[[text for _, text in row] for row in rows],
-            texttemplate="%{text}",
-            textfont={"size": 11},
-            zmin=0,
-            zmax=len(ROLES) - 1,
-            colorscale=_steps(),
-            showscale=False,
-            xgap=3,
-            ygap=3,
-            hoverinfo="skip",
-        )
+    figure = theme.matrix(
+        [[min(level, len(ROLES) - 1) for level, _ in row] for row in rows],
+        [[text for _, text in row] for row in rows],
+        x=[label(q, zone.domain) for q in columns],
+        y=list(map(str, places)),
+        textfont={"size": 11},
+        zmax=len(ROLES) - 1,
+        colorscale=theme.steps(ROLES),
+        hoverinfo="skip",
     )
-    figure.update_yaxes(autorange="reversed")
     alt = "; ".join(
         f"{place}: " + ", ".join(f"{label(q, zone.domain)} {text.replace('<br>', ', ')}" for q, (_, text) in cells)
         for place, cells in ((p, list(zip(columns, row, strict=True))) for p, row in zip(places, rows, strict=True))
@@ -95,9 +87,3 @@ def _span(seconds: int) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size} {unit}"
     return f"{seconds // 60} min" if seconds >= 600 else f"{seconds} s"
-
-
-def _steps() -> list[list[float | str]]:
-    """A colour scale of even steps, one a role."""
-    count = len(ROLES)
-    return [[edge / count, theme.colour(role)] for i, role in enumerate(ROLES) for edge in (i, i + 1)]

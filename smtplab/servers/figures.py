@@ -43,22 +43,7 @@ def offers(evidence: ServerEvidence) -> go.Figure:
         )
         rows.append([0.5 if v is None else float(v) for v in values])
         words.append(["–" if v is None else "yes" if v else "NO" for v in values])
-    figure = go.Figure(
-        go.Heatmap(
-            z=rows,
-            x=list(_FEATURES),
-            y=[o.service for o in shown],
-            text=words,
-            texttemplate="%{text}",
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, theme.colour("lost")], [0.5, theme.colour("muted")], [1, theme.colour("accepted")]],
-            showscale=False,
-            xgap=3,
-            ygap=3,
-        )
-    )
-    figure.update_layout(yaxis={"autorange": "reversed"})
+    figure = theme.matrix(rows, words, x=list(_FEATURES), y=[o.service for o in shown])
     bad = [o.service for o, w in zip(shown, words, strict=True) if "NO" in w]
     title = (
         f"{len(bad)} of {len(shown)} services leave something open: {', '.join(bad)}"
@@ -107,24 +92,8 @@ def failing_steps(diagnoses: Sequence[Diagnosis]) -> go.Figure:
         cells = [_cell(d, phases) for _, phases in columns]
         colours.append([c for c, _ in cells])
         words.append([w for _, w in cells])
-    scale = [[0, theme.colour("lost")], [0.5, theme.colour("muted")], [1, theme.colour("accepted")]]
-    figure = go.Figure(
-        go.Heatmap(
-            z=colours,
-            x=[name for name, _ in columns],
-            y=names,
-            text=words,
-            texttemplate="%{text}",
-            zmin=0,
-            zmax=1,
-            colorscale=scale,
-            showscale=False,
-            xgap=3,
-            ygap=3,
-            hoverongaps=False,
-        )
-    )
-    figure.update_layout(xaxis={"showgrid": False}, yaxis={"autorange": "reversed", "showgrid": False})
+    figure = theme.matrix(colours, words, x=[name for name, _ in columns], y=names, hoverongaps=False)
+    figure.update_layout(xaxis={"showgrid": False}, yaxis={"showgrid": False})
     failed = [(name, d.failed) for name, d in zip(names, diagnoses, strict=True) if d.failed]
     told = "; ".join(f"{name} fails at {step.phase}" for name, step in failed[:3])
     unknown = sum(any(s.ok is None and s.phase != "certificate" for s in d.steps) for d in diagnoses)

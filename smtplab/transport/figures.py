@@ -58,6 +58,7 @@ _GOOD = (YES, "valid", "enforce", DaneState.WORKS, PROTECTED)
 _HALF = ("testing", DaneState.UNUSABLE, OPEN)
 _NEUTRAL = (UNKNOWN, NONE, DaneState.ABSENT, "none", MAILLESS)
 _OPTIONAL = ("MTA-STS", "TLS-RPT")
+_COLOURS = ((0, "lost"), (1 / 3, "late"), (2 / 3, "muted"), (1, "accepted"))
 
 
 def protections(evidence: TransportEvidence) -> go.Figure:
@@ -68,29 +69,16 @@ def protections(evidence: TransportEvidence) -> go.Figure:
     shown = list(table.columns[2:])
     rows = [f"{mx}<br>for {domain}" for domain, mx in zip(table["domain"], table["mx"], strict=True)]
     words = table[shown].to_numpy().tolist()
-    figure = go.Figure(
-        go.Heatmap(
-            z=[_levels(dict(zip(shown, line, strict=True))) for line in words],
-            x=shown,
-            y=rows,
-            text=[["<br>".join(textwrap.wrap(word, 10)) for word in line] for line in words],
-            texttemplate="%{text}",
-            textfont={"size": 12},
-            hoverinfo="skip",
-            zmin=0,
-            zmax=1,
-            colorscale=[
-                [0, theme.colour("lost")],
-                [1 / 3, theme.colour("late")],
-                [2 / 3, theme.colour("muted")],
-                [1, theme.colour("accepted")],
-            ],
-            showscale=False,
-            xgap=3,
-            ygap=3,
-        )
+    figure = theme.matrix(
+        [_levels(dict(zip(shown, line, strict=True))) for line in words],
+        [["<br>".join(textwrap.wrap(word, 10)) for word in line] for line in words],
+        x=shown,
+        y=rows,
+        textfont={"size": 12},
+        hoverinfo="skip",
+        colorscale=[[at, theme.colour(role)] for at, role in _COLOURS],
     )
-    figure.update_layout(yaxis={"autorange": "reversed"}, xaxis={"side": "top"})
+    figure.update_xaxes(side="top")
     alt = "; ".join(
         f"{row.replace('<br>', ' ')}: " + ", ".join(f"{c} {w}" for c, w in zip(shown, line, strict=True))
         for row, line in zip(rows, words, strict=True)

@@ -26,23 +26,16 @@ def spoofing_table(evidence: AuthEvidence) -> go.Figure:
     if not rows:
         return theme.missing("Nothing is known of forged mail", "The names that forgers use are asked for in a case.")
     fates = list(_ROLES)
-    steps = [[(i + d) / len(fates), theme.colour(_ROLES[f])] for i, f in enumerate(fates) for d in (0, 1)]
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[fates.index(f) for f in (r.walked, r.listed)] for r in rows],
-            x=list(RECEIVERS),
-            text=[[str(f).replace("does not", "does<br>not") for f in (r.walked, r.listed)] for r in rows],
-            texttemplate="%{text}",
-            textfont={"size": 12},
-            customdata=[[f"{r.name}<br>{r.change or r.why}"] * 2 for r in rows],
-            hovertemplate="%{customdata}<extra></extra>",
-            zmin=-0.5,
-            zmax=len(fates) - 0.5,
-            colorscale=steps,
-            showscale=False,
-            xgap=3,
-            ygap=3,
-        )
+    figure = theme.matrix(
+        [[fates.index(f) for f in (r.walked, r.listed)] for r in rows],
+        [[str(f).replace("does not", "does<br>not") for f in (r.walked, r.listed)] for r in rows],
+        x=list(RECEIVERS),
+        textfont={"size": 12},
+        customdata=[[f"{r.name}<br>{r.change or r.why}"] * 2 for r in rows],
+        hovertemplate="%{customdata}<extra></extra>",
+        zmin=-0.5,
+        zmax=len(fates) - 0.5,
+        colorscale=theme.steps(list(_ROLES.values())),
     )
     for index, row in enumerate(rows):
         figure.add_annotation(
@@ -52,7 +45,7 @@ def spoofing_table(evidence: AuthEvidence) -> go.Figure:
     left_out = f"{len(known) - len(rows)} more names are in the table" if len(known) > len(rows) else ""
     figure.update_xaxes(side="top", tickangle=0, title_text=left_out)
     names = [f"{_short(r.name)}<br>{r.kind}" for r in rows]
-    figure.update_yaxes(autorange="reversed", tickvals=list(range(len(rows))), ticktext=names)
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names)
     alt = "; ".join(f"{r.name} ({r.kind}): {r.walked} by RFC 9989, {r.listed} by RFC 7489" for r in rows)
     made = theme.finish(figure, title=_title(known), alt=alt, height=150 + 56 * len(rows))
     return made.update_layout(margin={"r": 220, "t": 104})
@@ -72,12 +65,5 @@ def _title(rows: tuple[Forgery, ...]) -> str:
 
 def _short(text: str, width: int = 32) -> str:
     """At most three lines beside a row, and no word that would push the table out of sight."""
-    lines, line = [], ""
-    for word in (w if len(w) <= 50 else f"{w[:24]}…{w[-24:]}" for w in text.split()):
-        if line and len(line) + len(word) >= width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    lines.append(line)
+    lines = theme.wrapped(" ".join(w if len(w) <= 50 else f"{w[:24]}…{w[-24:]}" for w in text.split()), width)
     return "<br>".join(lines[:3]) + ("…" if len(lines) > 3 else "")

@@ -53,7 +53,6 @@ def _refusal(lines: list[str], at: int, found: re.Match[str]) -> list[str]:
 
 RECOGNISER = Recogniser(
     "dialogue",
-    "RCPT TO with a refusal near it, or a refusal that names an address",
     ">>> RCPT To:<lost@example.net>\n<<< 550 5.1.1 User unknown\n",
     read,
 )

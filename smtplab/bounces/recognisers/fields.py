@@ -54,7 +54,6 @@ def _labelled(letter: Letter, kind: str) -> list[Recipient]:
 
 RECOGNISER = Recogniser(
     "fields",
-    "Final-Recipient and its fields in plain text, or a label such as `Recipient:` before an address",
     "Recipient: <lost@example.net>\nReason: 550 no such user\n",
     read,
 )

@@ -59,7 +59,6 @@ def _words(letter: Letter, at: int) -> str | None:
 
 RECOGNISER = Recogniser(
     "mentions",
-    "the address with the most words of failure around it",
     "Your message to lost@example.net was not delivered because the mailbox is full.\n",
     read,
 )

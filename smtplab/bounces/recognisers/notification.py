@@ -79,7 +79,6 @@ def event_of(words: str) -> dict[str, Any]:
 
 RECOGNISER = Recogniser(
     "notification",
-    "a JSON notification of type Bounce",
     '{"notificationType": "Bounce", "bounce": {"bouncedRecipients": [{"emailAddress": "lost@example.net"}]}}',
     read,
 )

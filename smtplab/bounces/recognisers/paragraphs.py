@@ -91,7 +91,6 @@ def _indent(line: str) -> int:
 
 RECOGNISER = Recogniser(
     "paragraphs",
-    "a line that begins with an address, then a reply or an explanation",
     "<lost@example.net>: host mx.example.net[192.0.2.1] said: 550 5.1.1 no such user\n",
     read,
 )

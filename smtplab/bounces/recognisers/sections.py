@@ -137,7 +137,6 @@ def _words(told: list[str]) -> str:
 
 RECOGNISER = Recogniser(
     "sections",
-    "a heading of bounce_formats.toml, then lines with addresses",
     "   ----- The following addresses had permanent fatal errors -----\n<lost@example.net>\n    (reason: 550 no)\n",
     read,
 )
