@@ -259,18 +259,8 @@ class Findings(Sequence[Finding]):
     def frame(self) -> pd.DataFrame:
         """A row a finding: severity, code, subject, title, fix, record, why, area, direction, standard, evidence."""
         columns = [
-            "severity",
-            "code",
-            "subject",
-            "title",
-            "fix",
-            "record",
-            "why",
-            "area",
-            "direction",
-            "standard",
-            "evidence",
-        ]
+            "severity", "code", "subject", "title", "fix", "record", "why", "area", "direction", "standard", "evidence",
+        ]  # fmt: skip
         rows = [{**f.as_dict(), "evidence": "; ".join(f.evidence)} for f in self]
         return pd.DataFrame(rows, columns=columns)
 

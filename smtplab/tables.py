@@ -104,17 +104,9 @@ def empty(name: str) -> pd.DataFrame:
 
 
 Kind = Literal[
-    "domain",
-    "selector",
-    "bimi_selector",
-    "host",
-    "outbound",
-    "recipient_domain",
-    "author",
-    "signer",
-    "envelope",
+    "domain", "selector", "bimi_selector", "host", "outbound", "recipient_domain", "author", "signer", "envelope",
     "helo",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)

@@ -12,19 +12,6 @@ from smtplab.authentication.spf_networks import spf_doubtful, spf_networks
 from smtplab.authentication.spf_trace import spf_check
 
 __all__ = [
-    "AuthEvidence",
-    "alignment_flow",
-    "check",
-    "collect",
-    "examine_logo",
-    "networks_seen",
-    "spf_check",
-    "spf_costs",
-    "spf_doubtful",
-    "spf_flattened",
-    "spf_networks",
-    "spf_tree",
-    "spoofing_table",
-    "validate_chain",
-    "verify_message",
-]
+    "AuthEvidence", "alignment_flow", "check", "collect", "examine_logo", "networks_seen", "spf_check", "spf_costs",
+    "spf_doubtful", "spf_flattened", "spf_networks", "spf_tree", "spoofing_table", "validate_chain", "verify_message",
+]  # fmt: skip

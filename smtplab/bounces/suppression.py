@@ -39,19 +39,9 @@ COLUMNS = {
     "campaign": "str", "correction": "str", "derived": "str", "example": "str",
 }  # fmt: skip
 _EVENT = [
-    "time",
-    "recipient",
-    "reason",
-    "code",
-    "enhanced_code",
-    "rule",
-    "provider",
-    "stream",
-    "campaign",
-    "example",
-    "derived",
-    "ok",
-]
+    "time", "recipient", "reason", "code", "enhanced_code", "rule", "provider", "stream", "campaign", "example",
+    "derived", "ok",
+]  # fmt: skip
 HANDED_OVER = ["recipient", "since", "until", "rule", "reason", "enhanced_code", "derived"]
 
 

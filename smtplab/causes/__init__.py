@@ -11,12 +11,6 @@ from smtplab.causes.match import candidates
 from smtplab.causes.rank import Cause, Causes, Ledger, rank
 
 __all__ = [
-    "Cause",
-    "Causes",
-    "Ledger",
-    "candidates",
-    "cost_by_finding",
-    "gain_in_order",
-    "lost_by_stream_and_provider",
+    "Cause", "Causes", "Ledger", "candidates", "cost_by_finding", "gain_in_order", "lost_by_stream_and_provider",
     "rank",
-]
+]  # fmt: skip

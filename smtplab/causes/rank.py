@@ -81,19 +81,9 @@ class Ledger:
             for order, c in enumerate(self.causes, 1)
         ]
         columns = [
-            "order",
-            "severity",
-            "cause",
-            "code",
-            "subject",
-            "alone",
-            "joint",
-            "share",
-            "gain",
-            "gain_at_most",
-            "left",
+            "order", "severity", "cause", "code", "subject", "alone", "joint", "share", "gain", "gain_at_most", "left",
             "fix",
-        ]
+        ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
     def groups(self) -> pd.DataFrame:

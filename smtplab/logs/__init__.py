@@ -32,31 +32,11 @@ if TYPE_CHECKING:
     from smtplab.logs.trace import Trace, trace
 
 __all__ = [
-    "LogEvidence",
-    "Trace",
-    "acceptance_over_time",
-    "address_by_provider",
-    "by_account",
-    "by_provider",
-    "by_stream",
-    "check",
-    "connection_reuse",
-    "deferrals_over_time",
-    "delay_stages",
-    "hours_by_provider",
-    "most_tried",
-    "outcomes_by_provider",
-    "outcomes_over_time",
-    "read",
-    "read_paths",
-    "reasons_by_address",
-    "replies_by_reason",
-    "sightings",
-    "signins_over_time",
-    "tls_share",
-    "trace",
-    "undelivered",
-]
+    "LogEvidence", "Trace", "acceptance_over_time", "address_by_provider", "by_account", "by_provider", "by_stream",
+    "check", "connection_reuse", "deferrals_over_time", "delay_stages", "hours_by_provider", "most_tried",
+    "outcomes_by_provider", "outcomes_over_time", "read", "read_paths", "reasons_by_address", "replies_by_reason",
+    "sightings", "signins_over_time", "tls_share", "trace", "undelivered",
+]  # fmt: skip
 _HOMES = MappingProxyType(
     {
         **dict.fromkeys(__all__, "figures"),

@@ -6,14 +6,6 @@ from smtplab.messages.read import MessageEvidence, read, read_paths
 from smtplab.messages.signatures import Sample, SignatureEvidence, collect, collect_paths
 
 __all__ = [
-    "MessageEvidence",
-    "Sample",
-    "SignatureEvidence",
-    "check",
-    "collect",
-    "collect_paths",
-    "read",
-    "read_paths",
-    "sightings",
-    "signature_checks",
-]
+    "MessageEvidence", "Sample", "SignatureEvidence", "check", "collect", "collect_paths", "read", "read_paths",
+    "sightings", "signature_checks",
+]  # fmt: skip

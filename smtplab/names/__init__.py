@@ -8,14 +8,6 @@ from smtplab.names.reverse import OutboundAddress
 from smtplab.names.routing import MailHost
 
 __all__ = [
-    "NULL_MX",
-    "MailHost",
-    "NamesEvidence",
-    "OutboundAddress",
-    "Zone",
-    "ask",
-    "check",
-    "collect",
-    "disagreement",
+    "NULL_MX", "MailHost", "NamesEvidence", "OutboundAddress", "Zone", "ask", "check", "collect", "disagreement",
     "settled",
-]
+]  # fmt: skip

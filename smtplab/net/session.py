@@ -19,18 +19,9 @@ from smtplab.net.errand import NO_ERRAND, Errand
 from smtplab.net.talk import PORTS, Talk, keywords
 
 __all__ = [
-    "PORTS",
-    "EnhancedCode",
-    "Errand",
-    "Step",
-    "TlsFacts",
-    "Transcript",
-    "converse",
-    "endpoint",
-    "gather_sessions",
-    "knock",
-    "like_port",
-]
+    "PORTS", "EnhancedCode", "Errand", "Step", "TlsFacts", "Transcript", "converse", "endpoint", "gather_sessions",
+    "knock", "like_port",
+]  # fmt: skip
 _ENHANCED = re.compile(r"^[245]\d\d[ -]([245])\.(\d{1,3})\.(\d{1,3})(?= |$)", re.ASCII)
 _RESPONSE = re.compile(r"(?:OK|NO|BAD|BYE|-ERR) [\[(]([A-Z][A-Z0-9/_-]{0,40})", re.IGNORECASE)
 

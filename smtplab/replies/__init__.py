@@ -14,23 +14,6 @@ from smtplab.replies.rules import Reason, Rule, fingerprint, reasons, rules
 from smtplab.replies.vocabulary import rescued_by, words
 
 __all__ = [
-    "WEAK",
-    "Advice",
-    "Evidence",
-    "Reason",
-    "Reply",
-    "Rule",
-    "RunnerUp",
-    "advice",
-    "classify",
-    "command",
-    "correction",
-    "every",
-    "fingerprint",
-    "meanings",
-    "reasons",
-    "reliability",
-    "rescued_by",
-    "rules",
-    "words",
-]
+    "WEAK", "Advice", "Evidence", "Reason", "Reply", "Rule", "RunnerUp", "advice", "classify", "command", "correction",
+    "every", "fingerprint", "meanings", "reasons", "reliability", "rescued_by", "rules", "words",
+]  # fmt: skip

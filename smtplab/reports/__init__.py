@@ -6,14 +6,6 @@ from smtplab.reports.read import ReportEvidence, read, read_paths
 from smtplab.reports.sources import classified, senders
 
 __all__ = [
-    "ReportEvidence",
-    "alignment_over_time",
-    "check",
-    "classified",
-    "read",
-    "read_paths",
-    "senders",
-    "sightings",
-    "tls_failures",
-    "volume_by_source",
-]
+    "ReportEvidence", "alignment_over_time", "check", "classified", "read", "read_paths", "senders", "sightings",
+    "tls_failures", "volume_by_source",
+]  # fmt: skip

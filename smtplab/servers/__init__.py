@@ -9,24 +9,7 @@ from smtplab.servers.figures import failing_steps, offers, session_times
 from smtplab.servers.sidebyside import SideBySide, purposes, recorded, side_by_side
 
 __all__ = [
-    "Diagnosis",
-    "Endpoint",
-    "Errand",
-    "Explanation",
-    "ServerEvidence",
-    "SideBySide",
-    "as_dict",
-    "check",
-    "collect",
-    "diagnose",
-    "diagnose_all",
-    "explain",
-    "failing_steps",
-    "mistakes",
-    "offers",
-    "purposes",
-    "recorded",
-    "services",
-    "session_times",
-    "side_by_side",
-]
+    "Diagnosis", "Endpoint", "Errand", "Explanation", "ServerEvidence", "SideBySide", "as_dict", "check", "collect",
+    "diagnose", "diagnose_all", "explain", "failing_steps", "mistakes", "offers", "purposes", "recorded", "services",
+    "session_times", "side_by_side",
+]  # fmt: skip

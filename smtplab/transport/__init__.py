@@ -11,18 +11,6 @@ from smtplab.transport.protection import protection, what_protects
 from smtplab.transport.tlsrpt import Reporting
 
 __all__ = [
-    "HostDane",
-    "HostTls",
-    "Policy",
-    "Reporting",
-    "Tlsa",
-    "TransportEvidence",
-    "changes",
-    "check",
-    "check_endpoint",
-    "collect",
-    "lifetimes",
-    "protection",
-    "protections",
-    "what_protects",
-]
+    "HostDane", "HostTls", "Policy", "Reporting", "Tlsa", "TransportEvidence", "changes", "check", "check_endpoint",
+    "collect", "lifetimes", "protection", "protections", "what_protects",
+]  # fmt: skip

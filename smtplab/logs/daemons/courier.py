@@ -28,17 +28,9 @@ _LOGIN = re.compile(
 )
 _OUTCOME = {"success": "sent", "deferred": "deferred", "failure": "bounced"}
 _QUIET = (
-    "started,",
-    "newmsg,",
-    "id=",
-    "Connection,",
-    "LOGOUT,",
-    "DISCONNECTED,",
-    "Waiting",
-    "Purging",
-    "Loading",
+    "started,", "newmsg,", "id=", "Connection,", "LOGOUT,", "DISCONNECTED,", "Waiting", "Purging", "Loading",
     "Disconnected,",
-)
+)  # fmt: skip
 
 
 def events(line: Line) -> Sequence[Event] | None:

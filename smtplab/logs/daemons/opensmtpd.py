@@ -23,18 +23,9 @@ _STATUS = {"Ok": "sent", "TempFail": "deferred", "PermFail": "bounced", "Expired
 _PART = re.compile(r"(\d{1,6})([dhms])", re.ASCII)
 _UNIT = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _QUIET = (
-    "info:",
-    "smtp-in:",
-    "smtp-out:",
-    "queue:",
-    "scheduler:",
-    "warn:",
-    "debug:",
-    "setup_",
-    "lookup:",
-    "filter",
+    "info:", "smtp-in:", "smtp-out:", "queue:", "scheduler:", "warn:", "debug:", "setup_", "lookup:", "filter",
     "expand:",
-)
+)  # fmt: skip
 
 
 def events(line: Line) -> Sequence[Event] | None:

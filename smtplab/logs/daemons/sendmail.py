@@ -34,17 +34,8 @@ _DELAY = re.compile(r"(?:(\d{1,4})\+)?(\d{1,4}):(\d\d):(\d\d)", re.ASCII)
 _GIVEN_UP = re.compile(r"[0-9A-Za-z]{8,20}: return to sender: Cannot send (?:message|within)", re.ASCII)
 _AUTH_FAILED = re.compile(r"AUTH failure \(([A-Za-z0-9-]{1,30})\)")
 _QUIET = (
-    "STARTTLS",
-    "starting daemon",
-    "alias database",
-    "Milter",
-    "milter",
-    "--",
-    "clone:",
-    "NOQUEUE:",
-    "ruleset=",
-    "DSN",
-)
+    "STARTTLS", "starting daemon", "alias database", "Milter", "milter", "--", "clone:", "NOQUEUE:", "ruleset=", "DSN",
+)  # fmt: skip
 
 
 def events(line: Line) -> Sequence[Event] | None:
