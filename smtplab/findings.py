@@ -109,9 +109,7 @@ def _entry(code: str, raw: dict[str, Any], where: str) -> Entry:
     try:
         explains = tuple(
             Explains(
-                e["table"],
-                dict(e.get("key", {})),
-                *(tuple(e.get(k, ())) for k in ("reasons", "codes", "results")),
+                e["table"], dict(e.get("key", {})), *(tuple(e.get(k, ())) for k in ("reasons", "codes", "results"))
             )
             for e in raw.pop("explains", ())
         )

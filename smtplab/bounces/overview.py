@@ -68,10 +68,7 @@ def actions(verdicts: pd.DataFrame) -> pd.DataFrame:
     """
     grouped = verdicts.groupby(["action", "rule", "reason"], dropna=False, as_index=False)
     made = grouped.agg(
-        recipients=("recipient", "size"),
-        first=("since", "min"),
-        last=("since", "max"),
-        most_at=("provider", _most),
+        recipients=("recipient", "size"), first=("since", "min"), last=("since", "max"), most_at=("provider", _most)
     )
     made = made.assign(first=made["first"].dt.floor("D"), last=made["last"].dt.floor("D"))
     order = made["action"].map({str(a): n for n, a in enumerate(Action)})

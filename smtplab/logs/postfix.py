@@ -11,17 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from smtplab.logs.columns import (
-    NONE,
-    Column,
-    Columns,
-    Flags,
-    Span,
-    absent,
-    constant,
-    known,
-    take,
-)
+from smtplab.logs.columns import NONE, Column, Columns, Flags, Span, absent, constant, known, take
 from smtplab.logs.cut import Cut, behind_last, find, fractions, whole
 from smtplab.logs.sorting import Chosen
 

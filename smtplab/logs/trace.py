@@ -72,12 +72,7 @@ def trace(evidence: LogEvidence, what: str, limit: int = LISTED) -> Trace:
     steps = steps.sort_values(["number", "time", "hop", "rank"], kind="stable").groupby("number").head(STEPS)
     steps["after"] = steps.groupby("number")["time"].diff().dt.total_seconds()
     listed = [_listed(n, key, steps[steps["number"] == n], (queued, made, refused)) for key, n in numbers.items()]
-    return Trace(
-        what.strip(),
-        len(starts),
-        pd.DataFrame(listed, columns=_LISTED),
-        steps[_STEPS].reset_index(drop=True),
-    )
+    return Trace(what.strip(), len(starts), pd.DataFrame(listed, columns=_LISTED), steps[_STEPS].reset_index(drop=True))
 
 
 def _about(evidence: LogEvidence, wanted: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -33,10 +33,7 @@ QUIET = (
 
 
 def others(
-    sql: Sql,
-    left: Mapping[str, Chosen],
-    buffers: list[Bytes],
-    strange: Callable[[str, int, int], None],
+    sql: Sql, left: Mapping[str, Chosen], buffers: list[Bytes], strange: Callable[[str, int, int], None]
 ) -> dict[str, list[Columns]]:
     """Events of the lines that are left, by kind, their texts in new buffers; those of no known shape are counted."""
     made: dict[str, list[Columns]] = {}

@@ -63,13 +63,7 @@ class Talk:
     """
 
     def __init__(
-        self,
-        host: str,
-        address: str,
-        port: int,
-        timeout: float,
-        like: int | None = None,
-        errand: Errand = NO_ERRAND,
+        self, host: str, address: str, port: int, timeout: float, like: int | None = None, errand: Errand = NO_ERRAND
     ) -> None:
         self.errand = errand
         self.host, self.address, self.port, self.timeout = host, address, port, timeout

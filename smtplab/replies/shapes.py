@@ -87,11 +87,7 @@ def _of_table(table: pd.DataFrame) -> pd.DataFrame:
     time = next((c for c in _TIMES if c in table), None)
     rows = table[table["reason"].eq("undefined") & table[text].notna()]
     return pd.DataFrame(
-        {
-            "example": rows[text],
-            "time": rows[time] if time else pd.NaT,
-            "provider": rows.get("provider"),
-        }
+        {"example": rows[text], "time": rows[time] if time else pd.NaT, "provider": rows.get("provider")}
     )
 
 

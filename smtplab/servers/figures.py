@@ -35,12 +35,7 @@ def offers(evidence: ServerEvidence) -> go.Figure:
     for o in shown:
         announced = o.starttls or o.implicit
         signs_in = o.protocol != "smtp" or bool(o.auth_before or o.auth_after)
-        values = (
-            True,
-            announced,
-            bool(o.tls) if announced else None,
-            not o.plaintext_login if signs_in else None,
-        )
+        values = (True, announced, bool(o.tls) if announced else None, not o.plaintext_login if signs_in else None)
         rows.append([0.5 if v is None else float(v) for v in values])
         words.append(["–" if v is None else "yes" if v else "NO" for v in values])
     figure = theme.matrix(rows, words, x=list(_FEATURES), y=[o.service for o in shown])

@@ -13,12 +13,7 @@ from smtplab.findings import Finding
 HISTORIC = ("pct", "rf", "ri")
 """RFC 9989 section 9.3: tags of RFC 7489 that receivers now ignore."""
 REGISTERED = ("v", "p", "sp", "np", "psd", "t", "adkim", "aspf", "fo", "rua", "ruf")
-_VALUES = {
-    "adkim": ("r", "s"),
-    "aspf": ("r", "s"),
-    "psd": ("y", "n", "u"),
-    "t": ("y", "n"),
-}
+_VALUES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u"), "t": ("y", "n")}
 _GLUED = re.compile(rf"[\s,]+(?={'|'.join((*REGISTERED[1:], *HISTORIC))}\s*=)", re.IGNORECASE)
 _VERSION = re.compile(r"v\s*=\s*dmarc\s*\d*[\s;,]*", re.IGNORECASE)
 MAX_TOLD = 10

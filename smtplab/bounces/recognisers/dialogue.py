@@ -51,8 +51,4 @@ def _refusal(lines: list[str], at: int, found: re.Match[str]) -> list[str]:
     return [f"{m[1]} {m[2].strip()}" for m in above]
 
 
-RECOGNISER = Recogniser(
-    "dialogue",
-    ">>> RCPT To:<lost@example.net>\n<<< 550 5.1.1 User unknown\n",
-    read,
-)
+RECOGNISER = Recogniser("dialogue", ">>> RCPT To:<lost@example.net>\n<<< 550 5.1.1 User unknown\n", read)

@@ -52,8 +52,4 @@ def _labelled(letter: Letter, kind: str) -> list[Recipient]:
     return list(made.values())
 
 
-RECOGNISER = Recogniser(
-    "fields",
-    "Recipient: <lost@example.net>\nReason: 550 no such user\n",
-    read,
-)
+RECOGNISER = Recogniser("fields", "Recipient: <lost@example.net>\nReason: 550 no such user\n", read)

@@ -58,7 +58,5 @@ def _words(letter: Letter, at: int) -> str | None:
 
 
 RECOGNISER = Recogniser(
-    "mentions",
-    "Your message to lost@example.net was not delivered because the mailbox is full.\n",
-    read,
+    "mentions", "Your message to lost@example.net was not delivered because the mailbox is full.\n", read
 )

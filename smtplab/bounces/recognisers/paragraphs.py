@@ -90,7 +90,5 @@ def _indent(line: str) -> int:
 
 
 RECOGNISER = Recogniser(
-    "paragraphs",
-    "<lost@example.net>: host mx.example.net[192.0.2.1] said: 550 5.1.1 no such user\n",
-    read,
+    "paragraphs", "<lost@example.net>: host mx.example.net[192.0.2.1] said: 550 5.1.1 no such user\n", read
 )

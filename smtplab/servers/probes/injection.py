@@ -10,11 +10,7 @@ from smtplab.net import Network
 from smtplab.net.talk import Talk
 from smtplab.servers.probes.session import CLOSED, OPEN, Probe, Target, ask, row
 
-_BOTH = {
-    "smtp": ("STARTTLS", "NOOP"),
-    "imap": ("a2 STARTTLS", "a3 NOOP"),
-    "pop3": ("STLS", "CAPA"),
-}
+_BOTH = {"smtp": ("STARTTLS", "NOOP"), "imap": ("a2 STARTTLS", "a3 NOOP"), "pop3": ("STLS", "CAPA")}
 """ManageSieve speaks first inside TLS, so nothing could be told apart there."""
 
 
