@@ -22,30 +22,12 @@ from smtplab.cli import app
 from smtplab.errors import SourceError
 from smtplab.lab.processes import Processes, greets, until
 from tests.bounces.making import AWAY, LETTER, complaint, dsn
+from tests.mailservers import DOVECOT_TLS, start_dovecot
 from tests.net.certs import DAY, Authority
 
-DOVECOT = """protocols = imap
-listen = 127.0.0.1
-base_dir = {root}/run
-state_dir = {root}/state
-log_path = {root}/dovecot.log
-ssl = required
-ssl_cert = <{root}/chain.pem
-ssl_key = <{root}/key.pem
-auth_mechanisms = plain login
-mail_location = maildir:{root}/mail/%n
-mail_uid = 65534
-mail_gid = 65534
-first_valid_uid = 1
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%n {root}/users
-}}
-userdb {{
-  driver = static
-  args = uid=65534 gid=65534 home={root}/mail/%n
-}}
-service imap-login {{
+DOVECOT = (
+    DOVECOT_TLS
+    + """service imap-login {{
   inet_listener imap {{
     port = {plain}
   }}
@@ -54,6 +36,7 @@ service imap-login {{
   }}
 }}
 """
+)
 MESSAGES = (dsn(), complaint(), AWAY, LETTER, "Subject: From\n\nFrom the start\n")
 
 
@@ -71,18 +54,13 @@ def dovecot() -> Iterator[tuple[int, int, ssl.SSLContext, Path]]:
     authority = Authority()
     now = datetime.now(UTC)
     authority.issue("localhost", begin=now - DAY, end=now + DAY).write(root)
-    (root / "users").write_text("jo:right\n")
-    (root / "users").chmod(0o644)
     for folder in ("new", "cur", "tmp"):
         (root / "mail" / "jo" / ".Bounced" / folder).mkdir(parents=True)
     for number, text in enumerate(MESSAGES):
         (root / "mail" / "jo" / ".Bounced" / "new" / f"{number}.x").write_bytes(text.encode())
-    for path in [root / "mail", *(root / "mail").rglob("*")]:
-        shutil.chown(path, 65534, 65534)
     plain, tls = free_port(), free_port()
-    (root / "dovecot.conf").write_text(DOVECOT.format(root=root, plain=plain, tls=tls))
     processes = Processes()
-    processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
+    start_dovecot(root, processes, DOVECOT.format(root=root, plain=plain, tls=tls), "imap")
     try:
         until("Dovecot answers", lambda: greets("127.0.0.1", tls), processes=processes)
         context = ssl.create_default_context(cafile=str(authority.pem(root / "ca.pem")))

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from tests.mailservers import inside
+
 REPOSITORY = Path(__file__).parents[2]
 HERE = {"cwd": REPOSITORY, "env": {**os.environ, "PYTHONPATH": str(REPOSITORY)}, "timeout": 300}
-ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("lab")]
 
@@ -34,8 +35,7 @@ def left_over(root: str) -> list[str]:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory) -> dict:
     out = tmp_path_factory.mktemp("lab") / "seen.json"
-    done = subprocess.run([sys.executable, "-c", ENTER, "tests.lab.inside", str(out)], capture_output=True, **HERE)
-    assert done.returncode == 0, done.stderr.decode()
+    inside("tests.lab.inside", str(out), timeout=300)
     return json.loads(out.read_text())
 
 

@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +6,8 @@ from smtplab import authentication, inventory, names, servers, transport
 from smtplab.case import Case
 from smtplab.errors import CaseError
 from smtplab.lab.recording import record
+from tests.mailservers import inside
 
-REPOSITORY = Path(__file__).parents[2]
-ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
 CASE = """
 version = 1
 name = "Meridian"
@@ -65,10 +61,7 @@ def codes(folder: Path, recording: str) -> set[str]:
 def case(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "case.toml").write_text(CASE)
-    command = [sys.executable, "-c", ENTER, "tests.lab.mended", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr.decode()
+    inside("tests.lab.mended", str(folder), timeout=300)
     return folder
 
 

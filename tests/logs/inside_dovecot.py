@@ -12,34 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from smtplab.lab.processes import Processes, run, until
-
-CONFIGURATION = """protocols = imap pop3
-listen = 127.0.0.1
-base_dir = {root}/dovecot
-state_dir = {root}/dovecot
-log_path = {root}/dovecot.log
-auth_verbose = yes
-auth_failure_delay = 0
-ssl = no
-disable_plaintext_auth = no
-mail_location = maildir:{root}/mail/%n
-mail_uid = 65534
-mail_gid = 65534
-first_valid_uid = 1
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%n {root}/users
-}}
-userdb {{
-  driver = static
-  args = uid=65534 gid=65534 home={root}/mail/%n
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-"""
+from tests.mailservers import start_dovecot
 
 
 def _talk() -> None:
@@ -76,11 +49,7 @@ def main() -> None:
     root.chmod(0o755)
     processes = Processes()
     try:
-        (root / "mail").mkdir()
-        shutil.chown(root / "mail", 65534, 65534)
-        (root / "users").write_text("jo:right\n")
-        (root / "dovecot.conf").write_text(CONFIGURATION.format(root=root))
-        processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
+        start_dovecot(root, processes, "auth_verbose = yes\nssl = no\ndisable_plaintext_auth = no\n")
         until("dovecot answers", _answers, processes=processes)
         _talk()
         log = root / "dovecot.log"

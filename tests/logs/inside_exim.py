@@ -6,7 +6,6 @@ import os
 import shutil
 import smtplib
 import socketserver
-import subprocess
 import sys
 import tempfile
 import threading
@@ -14,33 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from smtplab.lab.processes import Processes, greets, run, until
+from tests.mailservers import EXIM_SIGN_IN, forget_exim, start_exim
 
 CONFIGURATION = """primary_hostname = out1.meridian.example
-exim_user = nobody
-exim_group = nogroup
-spool_directory = {root}/exim
-log_file_path = {root}/exim/%slog
 log_selector = {selector}
 daemon_smtp_ports = 2525
 local_interfaces = 127.0.0.1
-host_lookup =
-rfc1413_query_timeout = 0s
-keep_environment = LD_LIBRARY_PATH
-exim_path = {root}/exim.sh
-deliver_drop_privilege = true
 acl_smtp_rcpt = acl_rcpt
 queue_run_in_order
 begin acl
 acl_rcpt:
   accept authenticated = *
   deny message = relay not permitted
-begin authenticators
-plain:
-  driver = plaintext
-  public_name = PLAIN
-  server_prompts = :
-  server_condition = ${{if and{{{{eq{{$auth2}}{{jo}}}}{{eq{{$auth3}}{{right}}}}}}}}
-  server_set_id = $auth2
 begin routers
 nowhere:
   driver = redirect
@@ -114,23 +98,9 @@ def main() -> None:
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 2526), Receiver)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    mounted = []
     try:
-        for name, line in (
-            ("passwd", "Debian-exim:x:65534:65534::/:/usr/sbin/nologin"),
-            ("group", "Debian-exim:x:65534:"),
-        ):
-            (root / name).write_text(f"{Path(f'/etc/{name}').read_text()}{line}\n")
-            run("mount", "--bind", root / name, f"/etc/{name}")
-            mounted.append(f"/etc/{name}")
-        (root / "exim" / "db").mkdir(parents=True)
-        for path in (root / "exim", root / "exim" / "db"):
-            shutil.chown(path, 65534, 65534)
-        libraries = next(iter(binary.parents[1].glob("lib/*-linux-gnu")), binary.parent)
-        (root / "exim.sh").write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
-        (root / "exim.sh").chmod(0o755)
-        (root / "exim.conf").write_text(CONFIGURATION.format(root=root, selector=sys.argv[2]))
-        processes.start("exim", root / "exim.sh", "-C", root / "exim.conf", "-bdf", output=root / "exim.out")
+        settings = CONFIGURATION.replace("{selector}", sys.argv[2]) + EXIM_SIGN_IN
+        start_exim(root, binary, processes, settings)
         until("exim answers", lambda: greets("127.0.0.1", 2525), processes=processes)
         _talk()
         log = root / "exim" / "mainlog"
@@ -140,8 +110,7 @@ def main() -> None:
     finally:
         processes.stop()
         server.shutdown()
-        for path in mounted:
-            subprocess.run(["umount", path], check=False, capture_output=True, timeout=10)
+        forget_exim()
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,18 +10,13 @@ import pytest
 from smtplab.logs import files
 from smtplab.logs.event import Setting, Unknown
 from smtplab.logs.files import dovecot
-
-REPOSITORY = Path(__file__).parents[2]
-ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
+from tests.mailservers import inside
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 
 
 def test_every_sign_in_is_found(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", ENTER, "tests.logs.inside_dovecot", str(tmp_path / "dovecot.log")]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, env=env, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    inside("tests.logs.inside_dovecot", str(tmp_path / "dovecot.log"))
     lines = (tmp_path / "dovecot.log").read_text().splitlines()
     assert files.recognise(lines) is dovecot
     found = list(dovecot.events(enumerate(lines, 1), Setting("dovecot.log", "UTC", datetime.now(UTC), "mail1")))

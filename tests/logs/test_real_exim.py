@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +12,7 @@ import pytest
 from smtplab.logs import files
 from smtplab.logs.event import Setting, Unknown
 from smtplab.logs.files import exim
-
-REPOSITORY = Path(__file__).parents[2]
-ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
+from tests.mailservers import inside
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 
@@ -29,10 +24,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if not os.environ.get("SMTPLAB_EXIM"):
         pytest.skip("set SMTPLAB_EXIM to an unpacked exim4")
     out = tmp_path_factory.mktemp("exim") / "mainlog"
-    command = [sys.executable, "-c", ENTER, "tests.logs.inside_exim", str(out), request.param]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, env=env, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    inside("tests.logs.inside_exim", str(out), request.param)
     lines = out.read_text().splitlines()
     assert files.recognise(lines) is exim
     found = list(exim.events(enumerate(lines, 1), Setting("mainlog", "UTC", datetime.now(UTC), "out1")))

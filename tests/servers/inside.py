@@ -20,6 +20,7 @@ from smtplab.servers.allowed import allowances
 from smtplab.servers.configuration import Configuration, _settings
 from smtplab.tape import Recorder, Tape
 from tests.authentication.dnsserver import serve
+from tests.mailservers import DOVECOT_TLS, EXIM_SIGN_IN, forget_exim, start_dovecot, start_exim
 from tests.net.certs import AT, DAY, Authority
 
 HOSTS = {"careless": "127.0.1.1", "careful": "127.0.1.2", "boxes": "127.0.1.3", "exim": "127.0.1.4"}
@@ -88,47 +89,15 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
-DOVECOT = """protocols = imap pop3{sieve}
-# As at most organisations, one name answers for submission and for mailboxes.
-listen = {ip}, {careful}
-base_dir = {root}/dovecot
-state_dir = {root}/dovecot
-log_path = {root}/dovecot.log
-ssl = required
-ssl_cert = <{root}/chain.pem
-ssl_key = <{root}/key.pem
-auth_mechanisms = plain login
-auth_failure_delay = 0
-mail_location = maildir:{root}/mail/%n
-mail_uid = 65534
-mail_gid = 65534
-first_valid_uid = 1
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%n {root}/users
-  default_fields = allow_nets=127.0.0.0/8,2001:db8::/64,local
-}}
-userdb {{
-  driver = static
-  args = uid=65534 gid=65534 home={root}/mail/%n
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service auth {{
-  inet_listener {{
+# As at most organisations, one name answers for submission and for mailboxes: Postfix asks Dovecot.
+DOVECOT = """service auth {
+  inet_listener {
     address = 127.0.0.1
     port = 12345
-  }}
-}}
+  }
+}
 """
 EXIM = """primary_hostname = exim.lab.example
-exim_user = nobody
-exim_group = nogroup
-spool_directory = {root}/exim
-log_file_path = {root}/exim/%slog
 daemon_smtp_ports = 25 : 587 : 465
 local_interfaces = {ip}
 tls_on_connect_ports = 465
@@ -139,25 +108,12 @@ domainlist local_domains = exim.lab.example
 hostlist relay_from_hosts = 192.0.2.3 : ::::1 : 198.51.100.0/24
 acl_smtp_rcpt = acl_rcpt
 acl_smtp_data = accept
-host_lookup =
-rfc1413_query_timeout = 0s
-keep_environment = LD_LIBRARY_PATH
-exim_path = {root}/exim.sh
-deliver_drop_privilege = true
 queue_only = true
 begin acl
 acl_rcpt:
   accept authenticated = *
   accept domains = +local_domains
   deny message = relay not permitted
-begin authenticators
-plain:
-  driver = plaintext
-  public_name = PLAIN
-  server_prompts = :
-  server_condition = ${{if and{{{{eq{{$auth2}}{{jo}}}}{{eq{{$auth3}}{{right}}}}}}}}
-  server_set_id = $auth2
-  server_advertise_condition = ${{if def:tls_in_cipher}}
 """
 MANAGESIEVE = Path("/usr/lib/dovecot/managesieve")
 JO = Errand(user="jo", secret="right", sender="jo@careful.lab.example", recipient="postmaster@careful.lab.example")
@@ -181,33 +137,16 @@ def start_postfix(root: Path, name: str, settings: str) -> None:
     run("postfix", "-c", home, "start")
 
 
-def start_dovecot(root: Path, processes: Processes) -> None:
-    (root / "users").write_text("jo:right\n")
-    (root / "dovecot.conf").write_text(
-        DOVECOT.format(
-            root=root, ip=HOSTS["boxes"], careful=HOSTS["careful"], sieve=" sieve" if MANAGESIEVE.exists() else ""
-        )
+def start_boxes(root: Path, processes: Processes) -> None:
+    sieve = " sieve" if MANAGESIEVE.exists() else ""
+    start_dovecot(
+        root,
+        processes,
+        DOVECOT_TLS.format(root=root) + DOVECOT,
+        f"imap pop3{sieve}",
+        f"{HOSTS['boxes']}, {HOSTS['careful']}",
+        "allow_nets=127.0.0.0/8,2001:db8::/64,local",
     )
-    processes.start("dovecot", "dovecot", "-F", "-c", root / "dovecot.conf", output=root / "dovecot.out")
-
-
-def start_exim(root: Path, binary: Path, processes: Processes) -> None:
-    """Debian's Exim wants its user: a passwd of this namespace alone has it."""
-    users = root / "passwd"
-    users.write_text(Path("/etc/passwd").read_text() + "Debian-exim:x:65534:65534::/:/usr/sbin/nologin\n")
-    groups = root / "group"
-    groups.write_text(Path("/etc/group").read_text() + "Debian-exim:x:65534:\n")
-    run("mount", "--bind", users, "/etc/passwd")
-    run("mount", "--bind", groups, "/etc/group")
-    home = root / "exim"
-    (home / "db").mkdir(parents=True)
-    for path in (home, home / "db"):
-        shutil.chown(path, 65534, 65534)
-    libraries = next(iter(binary.parents[1].glob("lib/*-linux-gnu")), binary.parent)
-    (root / "exim.sh").write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
-    (root / "exim.sh").chmod(0o755)
-    (root / "exim.conf").write_text(EXIM.format(root=root, ip=HOSTS["exim"]))
-    processes.start("exim", root / "exim.sh", "-C", root / "exim.conf", "-bdf", output=root / "exim.out")
 
 
 def demonstrate(root: Path) -> dict[str, object]:
@@ -337,13 +276,13 @@ def main() -> None:
         authority.issue(*(f"{name}.lab.example" for name in HOSTS), begin=begin, end=end).write(root)
         authority.pem(root / "ca.pem")
         (root / "key.pem").chmod(0o644)
-        (root / "mail").mkdir()
-        shutil.chown(root / "mail", 65534, 65534)
         start_postfix(root, "careless", CARELESS)
         start_postfix(root, "careful", CAREFUL)
-        start_dovecot(root, processes)
+        start_boxes(root, processes)
         if exim:
-            start_exim(root, Path(exim).resolve(), processes)
+            settings = EXIM.format(root=root, ip=HOSTS["exim"]) + EXIM_SIGN_IN
+            settings += "  server_advertise_condition = ${if def:tls_in_cipher}\n"
+            start_exim(root, Path(exim).resolve(), processes, settings)
         for name in [n for n in HOSTS if n != "exim" or exim]:
             port = 143 if name == "boxes" else 25
             until(f"{name} answers", lambda ip=HOSTS[name], port=port: greets(ip, port), processes=processes)
@@ -356,8 +295,7 @@ def main() -> None:
             if (root / "spool" / name / "pid" / "master.pid").exists():
                 run("postfix", "-c", root / "postfix" / name, "stop")
         processes.stop()
-        for mounted in ("/etc/passwd", "/etc/group"):
-            subprocess.run(["umount", mounted], check=False, capture_output=True, timeout=10)
+        forget_exim()
         shutil.rmtree(root, ignore_errors=True)
 
 

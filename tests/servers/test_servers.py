@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
+from tests.mailservers import inside
+
 EXIM = os.environ.get("SMTPLAB_EXIM", "")
 
 MANAGESIEVE = Path("/usr/lib/dovecot/managesieve")
@@ -24,10 +22,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("servers")]
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("servers") / "seen.json"
-    command = [sys.executable, "-c", ENTER, "tests.servers.inside", str(out)]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, env=env, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    inside("tests.servers.inside", str(out), timeout=300)
     return dict(json.loads(out.read_text()))
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lab.test_laboratory import ENTER, HERE
+from tests.mailservers import inside
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("lab")]
 STATES = {
@@ -39,10 +37,7 @@ STATES = {
 
 def observed(module: str, folder: Path) -> dict[str, Any]:
     out = folder / "seen.json"
-    done = subprocess.run(
-        [sys.executable, "-c", ENTER, f"tests.transport.{module}", str(out)], capture_output=True, **HERE
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    inside(f"tests.transport.{module}", str(out), timeout=300)
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 

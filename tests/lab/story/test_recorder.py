@@ -1,9 +1,6 @@
 """Servers of today still write what the case holds, so the command that made it still makes it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,9 @@ import pytest
 from smtplab.lab.story.generate import load, templates
 from smtplab.lab.story.recorder import Recorded, scenarios
 from smtplab.lab.story.templates import Template
+from tests.mailservers import inside
 
 REPOSITORY = Path(__file__).parents[3]
-ENTER = "import sys; from smtplab.lab import in_namespace; sys.exit(in_namespace(sys.argv[1:]))"
 
 
 def said(template: Template) -> list[str]:
@@ -25,10 +22,7 @@ def said(template: Template) -> list[str]:
 @pytest.mark.xdist_group("lab")
 def test_messages_sent_anew_leave_the_lines_and_bounces_that_the_case_was_made_of(tmp_path: Path) -> None:
     out = tmp_path / "recorded.json"
-    command = [sys.executable, "-c", ENTER, "tests.lab.story.inside", str(out)]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, env=env, timeout=300)
-    assert done.returncode == 0, done.stderr.decode()
+    inside("tests.lab.story.inside", str(out), timeout=300)
     data = json.loads(out.read_text())
     fresh = templates([Recorded(**one | {"lines": tuple(map(tuple, one["lines"]))}) for one in data])
     shipped = templates(load(REPOSITORY / "data" / "cases" / "meridian"))
