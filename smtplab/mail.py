@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -357,6 +357,14 @@ def address(raw: str | None) -> str | None:
 def domain_of(plain: str | None) -> str | None:
     """The domain of an address."""
     return plain.rpartition("@")[2] or None if plain and "@" in plain else None
+
+
+def within(domain: object, domains: Iterable[str]) -> bool:
+    """Whether a domain is one of `domains` or lies below one."""
+    if not isinstance(domain, str):
+        return False
+    plain = domain.lower().rstrip(".")
+    return any(plain == d or plain.endswith(f".{d}") for d in domains)
 
 
 def date(message: Fields, name: str = "Date") -> datetime | None:

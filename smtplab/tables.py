@@ -103,6 +103,11 @@ def empty(name: str) -> pd.DataFrame:
     return conform(name, [])
 
 
+def files_of(rows: pd.DataFrame) -> tuple[str, ...]:
+    """The first files that rows come from, as the evidence of a finding."""
+    return tuple(sorted(rows["file"].dropna().unique())[:20])
+
+
 Kind = Literal[
     "domain", "selector", "bimi_selector", "host", "outbound", "recipient_domain", "author", "signer", "envelope",
     "helo",

@@ -88,19 +88,10 @@ def inventory(record: SpfRecord | None, sightings: Mapping[str, int] | None = No
     for (top, term, network), inside in zip(listed, holders, strict=True):
         net = ipaddress.ip_network(network)
         count = used([network], sightings or {})
-        rows.append(
-            {
-                "network": network,
-                "addresses": net.num_addresses if net.version == 4 else None,
-                "term": term.text,
-                "in": term.domain,
-                "through": top.text,
-                "reached": max(term.lookup, term.before) <= MAX_LOOKUPS,
-                "inside": inside,
-                "broad": broad(network),
-                "used": "no evidence" if count is None else "yes" if count else "no",
-            }
-        )
+        sends = "no evidence" if count is None else "yes" if count else "no"
+        reached = max(term.lookup, term.before) <= MAX_LOOKUPS
+        size = net.num_addresses if net.version == 4 else None
+        rows.append((network, size, term.text, term.domain, top.text, reached, inside, broad(network), sends))
     columns = ["network", "addresses", "term", "in", "through", "reached", "inside", "broad", "used"]
     return pd.DataFrame(rows, columns=columns).astype({"addresses": "Int64"})
 

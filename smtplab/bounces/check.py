@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from smtplab.bounces.read import BounceEvidence
 from smtplab.bounces.suppression import Action, suppress
 from smtplab.findings import Finding, Findings
 from smtplab.names import received
-from smtplab.tables import Sighting, empty, signers
+from smtplab.tables import Sighting, empty, files_of, signers
 
 SEEN_OFTEN = 3
 """Messages that must show a selector or a greeting before it counts: backscatter may name our domain too."""
@@ -43,7 +43,7 @@ def _all(evidence: BounceEvidence, joined: Joined | None, where: str) -> Iterato
     none = evidence.messages[evidence.messages["kind"] == "none"]
     if len(none):
         share = f"{len(none) / len(evidence.messages):.1%}"
-        yield Finding("bounces.other", where, _files(none), count=len(none), share=share)
+        yield Finding("bounces.other", where, files_of(none), count=len(none), share=share)
     failed = evidence.bounces[evidence.bounces["kind"] == "bounce"]
     if failed.empty:
         yield Finding("bounces.failures.none", where, (), count=len(evidence.messages))
@@ -53,7 +53,7 @@ def _all(evidence: BounceEvidence, joined: Joined | None, where: str) -> Iterato
     if len(complaints):
         abuse = complaints[complaints["feedback_type"] == "abuse"]
         lists = _counts(complaints["campaign"].fillna("no list named"))
-        yield Finding("bounces.complaints", where, _files(abuse), count=len(complaints), lists=lists)
+        yield Finding("bounces.complaints", where, files_of(abuse), count=len(complaints), lists=lists)
 
 
 def _failed(evidence: BounceEvidence, joined: Joined | None, failed: pd.DataFrame, where: str) -> Iterator[Finding]:
@@ -66,7 +66,7 @@ def _failed(evidence: BounceEvidence, joined: Joined | None, failed: pd.DataFram
             yield Finding(
                 "bounces.userunknown",
                 str(campaign),
-                _files(gone),
+                files_of(gone),
                 list=str(campaign),
                 count=len(gone),
                 share=f"{len(gone) / len(part):.0%}",
@@ -76,7 +76,7 @@ def _failed(evidence: BounceEvidence, joined: Joined | None, failed: pd.DataFram
     yield Finding(
         "bounces.suppression",
         where,
-        _files(unknown),
+        files_of(unknown),
         remove=int(counts.get(Action.SUPPRESS, 0)),
         keep=int(counts.get(Action.KEEP, 0)),
         total=len(verdicts),
@@ -88,17 +88,17 @@ def _unseen(evidence: BounceEvidence, failed: pd.DataFrame) -> Iterator[Finding]
     """Mail in our name that another's server sent: no log of ours has it."""
     if not evidence.domains:
         return
-    ours = failed["header_from"].map(lambda d: within(d, evidence.domains))
-    by_us = failed["reporting_mta"].map(lambda h: within(h, evidence.domains))
+    ours = failed["header_from"].map(lambda d: mail.within(d, evidence.domains))
+    by_us = failed["reporting_mta"].map(lambda h: mail.within(h, evidence.domains))
     envelope = failed["sender"].map(
-        lambda a: within(mail.domain_of(a) if isinstance(a, str) else None, evidence.domains)
+        lambda a: mail.within(mail.domain_of(a) if isinstance(a, str) else None, evidence.domains)
     )
     lost = failed[ours & ~by_us & ~envelope & failed["reporting_mta"].notna()]
     for mta, part in lost.groupby("reporting_mta"):
         yield Finding(
             "bounces.source.unseen",
             str(mta),
-            _files(part),
+            files_of(part),
             mta=str(mta),
             count=part["recipient"].nunique(),
             domains=sorted(part["header_from"].unique()),
@@ -107,21 +107,9 @@ def _unseen(evidence: BounceEvidence, failed: pd.DataFrame) -> Iterator[Finding]
         )
 
 
-def within(domain: object, domains: Iterable[str]) -> bool:
-    """Whether a domain is one of `domains` or lies below one."""
-    if not isinstance(domain, str):
-        return False
-    plain = domain.lower().rstrip(".")
-    return any(plain == d or plain.endswith(f".{d}") for d in domains)
-
-
 def _counts(values: pd.Series, most: int = 5) -> list[str]:
     counted = values.value_counts()
     return [f"{name} ({int(n):,})" for name, n in sorted(counted.items(), key=lambda p: (-p[1], str(p[0])))[:most]]
-
-
-def _files(part: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(sorted(part["file"].dropna().unique())[:20])
 
 
 def sightings(evidence: BounceEvidence) -> list[Sighting]:
@@ -135,9 +123,9 @@ def sightings(evidence: BounceEvidence) -> list[Sighting]:
             found.append(Sighting("selector", selector, domain, where, count, last))
     found += received.sightings(evidence.returned["greetings"], where, SEEN_OFTEN)
     authors = evidence.returned["header_from"].dropna().value_counts()
-    found += [Sighting("author", d, "", where, int(n)) for d, n in authors.items() if within(d, evidence.domains)]
+    found += [Sighting("author", d, "", where, int(n)) for d, n in authors.items() if mail.within(d, evidence.domains)]
     if evidence.domains:
-        ours = table[table["reporting_mta"].map(lambda h: within(h, evidence.domains)).astype(bool)]
+        ours = table[table["reporting_mta"].map(lambda h: mail.within(h, evidence.domains)).astype(bool)]
         for ip, count in ours["source_ip"].dropna().value_counts().items():
             found.append(Sighting("outbound", str(ip), where=where, count=int(count)))
     return sorted(found)

@@ -136,19 +136,12 @@ def full(outcomes: pd.DataFrame) -> pd.DataFrame:
     return made.sort_values(["mailboxes", "provider"], ascending=[False, True], ignore_index=True)
 
 
-def _filled(name: str, part: pd.DataFrame) -> dict[str, Any]:
+def _filled(name: str, part: pd.DataFrame) -> tuple[Any, ...]:
     each = part["recipient"].str.lower()
     days = each.groupby(part["last_time"].dt.floor("D")).nunique()
-    return {
-        "provider": name,
-        "mailboxes": each.nunique(),
-        "messages": len(part),
-        "repeated": int((each.value_counts() > 1).sum()),
-        "first": part["last_time"].min().floor("D"),
-        "last": part["last_time"].max().floor("D"),
-        "peak": days.idxmax(),
-        "on_peak": int(days.max()),
-    }
+    repeated = int((each.value_counts() > 1).sum())
+    span = (part["last_time"].min().floor("D"), part["last_time"].max().floor("D"))
+    return name, each.nunique(), len(part), repeated, *span, days.idxmax(), int(days.max())
 
 
 def asynchronous(matches: pd.DataFrame) -> pd.DataFrame:

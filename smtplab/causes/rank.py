@@ -63,27 +63,13 @@ class Ledger:
         Columns: order, severity, cause, code, subject, alone, joint, share (of the total, alone and joint),
         gain, gain_at_most, left, fix.
         """
-        rows = [
-            {
-                "order": order,
-                "severity": str(c.finding.severity),
-                "cause": c.finding.title,
-                "code": c.finding.code,
-                "subject": c.finding.subject,
-                "alone": c.alone,
-                "joint": c.joint,
-                "share": round((c.alone + c.joint) / self.total, 4) if self.total else 0.0,
-                "gain": c.gain,
-                "gain_at_most": c.gain_at_most,
-                "left": c.left,
-                "fix": c.finding.fix,
-            }
-            for order, c in enumerate(self.causes, 1)
-        ]
-        columns = [
-            "order", "severity", "cause", "code", "subject", "alone", "joint", "share", "gain", "gain_at_most", "left",
-            "fix",
-        ]  # fmt: skip
+        rows = []
+        for order, c in enumerate(self.causes, 1):
+            f, share = c.finding, round((c.alone + c.joint) / self.total, 4) if self.total else 0.0
+            gains = (c.gain, c.gain_at_most, c.left)
+            rows.append((order, str(f.severity), f.title, f.code, f.subject, c.alone, c.joint, share, *gains, f.fix))
+        columns = ["order", "severity", "cause", "code", "subject", "alone", "joint", "share"]
+        columns += ["gain", "gain_at_most", "left", "fix"]
         return pd.DataFrame(rows, columns=columns)
 
     def groups(self) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from smtplab import mail
 from smtplab.findings import Finding, Findings
 from smtplab.messages import verdicts
 from smtplab.messages.read import MessageEvidence
@@ -27,7 +28,7 @@ def _all(evidence: MessageEvidence) -> Iterator[Finding]:
         return
     bulk = evidence.frame[evidence.frame["bulk"].notna()]
     if evidence.domains:
-        bulk = bulk[bulk["header_from"].map(lambda d: verdicts.within(d, evidence.domains)).astype(bool)]
+        bulk = bulk[bulk["header_from"].map(lambda d: mail.within(d, evidence.domains)).astype(bool)]
     for name, part in bulk.groupby("list"):
         files, sender = tuple(part["file"].unique()), str(part["header_from"].iloc[0])
         facts = {"list": str(name), "domain": sender, "count": len(part)}
@@ -55,5 +56,5 @@ def sightings(evidence: MessageEvidence) -> list[Sighting]:
     found += received.sightings(evidence.frame["greetings"], where)
     authors = evidence.frame["header_from"].dropna().value_counts()
     return found + [
-        Sighting("author", d, "", where, int(n)) for d, n in authors.items() if verdicts.within(d, evidence.domains)
+        Sighting("author", d, "", where, int(n)) for d, n in authors.items() if mail.within(d, evidence.domains)
     ]

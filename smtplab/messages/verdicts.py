@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from smtplab import mail
 from smtplab.authentication.arc import Chain
 from smtplab.authentication.signatures import Cause, Signature
 from smtplab.findings import Finding
@@ -15,16 +16,11 @@ _KEY = (Cause.KEY_MISSING, Cause.KEY_UNUSABLE)
 _INVALID = (Cause.FROM_UNSIGNED, Cause.FROM_TWICE, Cause.MALFORMED)
 
 
-def within(domain: object, domains: tuple[str, ...]) -> bool:
-    """Whether a domain is one of these or lies below one."""
-    return isinstance(domain, str) and any(domain == d or domain.endswith(f".{d}") for d in domains)
-
-
 def findings(evidence: SignatureEvidence) -> Iterator[Finding]:
     """A finding a signer, selector and cause; what is not ours is not judged."""
     groups: dict[tuple[str, str, str], Group] = {}
     for sample, signature in evidence.each():
-        if within(signature.domain, evidence.domains):
+        if mail.within(signature.domain, evidence.domains):
             key = (signature.domain, signature.selector, _kind(sample, signature))
             groups.setdefault(key, []).append((sample, signature))
     for (domain, selector, kind), group in sorted(groups.items()):
@@ -85,7 +81,7 @@ def _authors(evidence: SignatureEvidence) -> Iterator[Finding]:
     foreign: dict[tuple[str, str], list[str]] = {}
     for sample in evidence.samples:
         signed = sample.signed
-        if not within(signed.author, evidence.domains) or signed.why:
+        if not mail.within(signed.author, evidence.domains) or signed.why:
             continue
         if not signed.signatures:
             bare.setdefault(sample.author, []).append(sample.file)

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from smtplab import mail
 from smtplab.findings import Finding, Findings
 from smtplab.reports.read import ReportEvidence
-from smtplab.reports.sources import classified, own_domains, results, within
-from smtplab.tables import Sighting
+from smtplab.reports.sources import classified, own_domains, results
+from smtplab.tables import Sighting, files_of
 
 SILENT = timedelta(days=3)
 """Reporters send daily; after three days without a report something has stopped."""
@@ -67,7 +68,7 @@ def _vendors(table: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "reports.alignment.vendor",
             f"{signer} for {header}",
-            _files(part),
+            files_of(part),
             domain=str(header),
             dkim_domain=str(signer),
             source_ips=sorted(part["source_ip"].dropna().unique()),
@@ -86,7 +87,7 @@ def _kinds(table: pd.DataFrame) -> Iterator[Finding]:
                 "source_ips": _most(part),
                 "sources": part["source_ip"].nunique(),
             }
-            evidence = _files(part)
+            evidence = files_of(part)
             if kind == "unproven":
                 yield Finding("reports.forgery.seen", str(header), evidence, **facts)
             elif kind == "forwarded":
@@ -102,10 +103,6 @@ def _most(part: pd.DataFrame, most: int = 5) -> list[str]:
     return sorted(str(ip) for ip in counts.index[:most])
 
 
-def _files(part: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(sorted(part["file"].dropna().unique())[:20])
-
-
 def _tls(evidence: ReportEvidence) -> Iterator[Finding]:
     tls = evidence.tls
     if tls.empty:
@@ -115,13 +112,13 @@ def _tls(evidence: ReportEvidence) -> Iterator[Finding]:
         failed = part[part["failures"].fillna(0) > 0]
         good = int(part["successes"].sum())
         if failed.empty:
-            yield Finding("reports.tls.ok", name, _files(part), domain=name, successes=good)
+            yield Finding("reports.tls.ok", name, files_of(part), domain=name, successes=good)
         for result, rows in failed.groupby("result_type"):
             count = int(rows["failures"].sum())
             yield Finding(
                 "reports.tls.failures",
                 f"{name} {result}",
-                _files(rows),
+                files_of(rows),
                 domain=name,
                 result=str(result),
                 count=count,
@@ -156,7 +153,7 @@ def sightings(evidence: ReportEvidence) -> list[Sighting]:
     for ip, count in own.groupby("source_ip")["count"].sum().items():
         found.append(Sighting("outbound", str(ip), where=where, count=int(count)))
     for domain, count in own.groupby("header_from")["count"].sum().items():
-        if within(domain, domains):
+        if mail.within(domain, domains):
             found.append(Sighting("domain", str(domain), where=where, count=int(count)))
     for domain, count in table.groupby("header_from")["count"].sum().items():
         found.append(Sighting("author", str(domain), where=where, count=int(count)))
@@ -168,6 +165,6 @@ def _vouching(table: pd.DataFrame, domains: tuple[str, ...], where: str) -> list
     found: list[Sighting] = []
     for kind, column in (("signer", "dkim_results"), ("envelope", "spf_results")):
         for (author, joined), count in table.groupby(["header_from", column])["count"].sum().items():
-            passed = {d for d, _, result in results(joined) if result == "pass" and within(d, domains)}
+            passed = {d for d, _, result in results(joined) if result == "pass" and mail.within(d, domains)}
             found += [Sighting(kind, d, str(author), where, int(count)) for d in sorted(passed)]  # type: ignore[arg-type]
     return found

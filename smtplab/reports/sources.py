@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from smtplab import mail
 from smtplab.reports.read import ReportEvidence
 
 KINDS = ("ours", "failing", "vendor", "forwarded", "mailing list", "unproven")
@@ -38,11 +39,6 @@ def results(joined: object) -> list[tuple[str, str, str]]:
     return found
 
 
-def within(domain: object, domains: Iterable[str]) -> bool:
-    """Whether a domain is one of `domains` or lies below one."""
-    return isinstance(domain, str) and any(domain == d or domain.endswith(f".{d}") for d in domains)
-
-
 def own_domains(evidence: ReportEvidence) -> tuple[str, ...]:
     """The case's domains, or the domains reported on where there is no case."""
     return evidence.domains or tuple(sorted(evidence.aggregate["domain"].dropna().unique()))
@@ -53,7 +49,7 @@ def classified(evidence: ReportEvidence) -> pd.DataFrame:
     domains = own_domains(evidence)
     table = evidence.aggregate
     near = table["header_from"].dropna().unique()
-    table = table[table["header_from"].isin([d for d in near if within(d, domains)])]
+    table = table[table["header_from"].isin([d for d in near if mail.within(d, domains)])]
     if table.empty:
         return table.assign(kind=pd.Series(dtype="str"), signer=pd.Series(dtype="str"))
     unique = table[_KEYS].drop_duplicates().reset_index(drop=True)
@@ -87,7 +83,7 @@ class _Context:
     ) -> tuple[str, str | None]:
         """Kind and, for a vendor, its signing domain."""
         signed = results(dkim)
-        ours = [(d, s, r) for d, s, r in signed if within(d, self.domains)]
+        ours = [(d, s, r) for d, s, r in signed if mail.within(d, self.domains)]
         said = overrides if isinstance(overrides, str) else ""
         if alignment != "none":
             strange = alignment == "dkim" and ip not in self.own

@@ -121,16 +121,8 @@ def _root(text: str) -> Any:
 def _autoconfig(root: Any, domain: str, where: str) -> Iterator[Pointer]:
     for server in root.iter("incomingServer", "outgoingServer"):
         told = {_tag(child): (child.text or "").strip() for child in server}
-        made = _pointer(
-            domain,
-            "autoconfig",
-            str(server.get("type", "")),
-            told.get("hostname", ""),
-            told.get("port", ""),
-            told.get("socketType", ""),
-            where,
-        )
-        if made:
+        kind, tls = str(server.get("type", "")), told.get("socketType", "")
+        if made := _pointer(domain, "autoconfig", kind, told.get("hostname", ""), told.get("port", ""), tls, where):
             yield made
 
 
