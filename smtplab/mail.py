@@ -256,16 +256,6 @@ def kind(part: Message) -> str:
         return "text/plain"
 
 
-def text(part: Message, limit: int = 262_144) -> str:
-    """The text of a leaf part, decoded as far as it can be."""
-    data = content(part)[:limit]
-    try:
-        charset = part.get_content_charset() or "utf-8"
-        return whole(data.decode(charset, "replace"))
-    except (LookupError, ValueError, TypeError, AttributeError):
-        return data.decode("utf-8", "replace")
-
-
 def content(part: Message) -> bytes:
     """The bytes of a leaf part with its transfer encoding undone."""
     try:
