@@ -28,7 +28,7 @@ def name(key: str) -> str:
 
 def names() -> dict[str, str]:
     """The providers by what people call them, in lower case: by their key and by their name."""
-    return {called.lower(): key for key, name in _names().items() for called in (key, name)}
+    return {called.lower(): key for key, row in _providers().items() for called in (key, row["name"])}
 
 
 @lru_cache(maxsize=10_000)

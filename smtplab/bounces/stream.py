@@ -10,7 +10,7 @@ from pathlib import Path
 from smtplab import mail
 from smtplab.archives import Problem
 from smtplab.bounces.sort import Sorted, sort
-from smtplab.workers import Task, Workers
+from smtplab.workers import Task, Workers, spare
 
 _BATCH = 100
 
@@ -46,7 +46,7 @@ def answer(data: bytes) -> Sorted:
 def _parallel(raws: Iterator[mail.Raw], processes: int) -> Iterator[Judged]:
     waiting: deque[tuple[list[mail.Raw], Task[list[Sorted]]]] = deque()
     # This one judges too, while it waits.
-    with Workers(processes - 1, __name__) as workers:
+    with Workers(min(processes - 1, spare()), __name__) as workers:
         while True:
             while len(waiting) <= workers.ahead and (batch := _batch(raws)):
                 heads = [mail.Raw(r.file, r.line, b"", r.number) for r in batch]

@@ -26,7 +26,11 @@ def main() -> None:
             app()
         finally:
             # Here, not when Python ends: a reader that stopped early is no error.
-            sys.stdout.flush()
+            if sys.stdout:
+                sys.stdout.flush()
+    except MemoryError:
+        print("smtplab: not enough memory. Give it less at a time", file=sys.stderr)
+        sys.exit(2)
     except SmtplabError as e:
         print(f"smtplab: {one_line(str(e))}", file=sys.stderr)
         sys.exit(2)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, Output, examples, known, one_line, show, table, write
+from smtplab.cli.output import Json, Output, apart, examples, known, one_line, show, table, write
 from smtplab.errors import SourceError
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def bounces(
             metavar="PATH", help="mbox, maildir, folder, .zip, message, case or imaps://USER@HOST/FOLDER; - is stdin"
         ),
     ],
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Workers; they pay from 10,000 messages on")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="At most one a core; more pay from 10,000 messages on")
+    ] = 1,
     summary: Annotated[bool, typer.Option("--summary", help="Counts only")] = False,
     json: Json = False,
     output: Output = None,
@@ -57,6 +59,8 @@ def bounces(
     ] = None,
 ) -> None:
     """What came back and why, a line a recipient. The n-th message of a mailbox is FILE#n."""
+    apart(output, *paths)
+    apart(suppression, *paths)
     from smtplab.bounces.policies import policy
 
     own = replace(policy(), as_of=datetime.now(UTC))

@@ -13,7 +13,7 @@ import typer
 
 from smtplab.cli.app import app
 from smtplab.cli.network import Resolver, alive, outside
-from smtplab.cli.output import Json, Output, one_line, table, tell_findings, write
+from smtplab.cli.output import Json, Output, apart, one_line, table, tell_findings, write
 from smtplab.errors import SmtplabError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def domain(
 
     if not names and not file:
         raise SmtplabError("no domain", where="smtplab domain", do="Name one, or a list with --file")
+    apart(output, file)
     wanted = portfolio.Names.read(names or (), file)
     _tell_refused(wanted)
 

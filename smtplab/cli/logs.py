@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import WIDE, Json, Output, bar, examples, one_line, show
+from smtplab.cli.output import WIDE, Json, Output, apart, bar, examples, one_line, show
 from smtplab.cli.output import table as table_for_people
 from smtplab.errors import SmtplabError
 
@@ -69,6 +69,7 @@ def logs(
         only_select(sql)
     if table not in TABLES:
         raise SmtplabError(f"{table!r} is no table", where="--table", do=f"One of: {', '.join(TABLES)}")
+    apart(output, *paths)
     from smtplab.logs.segments import given, workers
 
     with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
@@ -221,6 +222,7 @@ def trace(
     output: Output = None,
 ) -> None:
     """The story of one message, across hosts, out of the logs. --json and -o give its steps."""
+    apart(output, *paths)
     from smtplab.logs.read import read_paths
     from smtplab.logs.trace import trace as traced
 

@@ -37,7 +37,16 @@ def known(output: Path | None) -> Path | None:
     """Refuse a format before the work that it would waste."""
     if output and output.suffix not in FORMATS:
         raise SmtplabError("not a format that can be written", where=output, do=f"Use {', '.join(FORMATS)}")
+    if output and (output.is_dir() or not output.absolute().parent.is_dir()):
+        what = "this is a folder" if output.is_dir() else "there is no such folder"
+        raise SmtplabError(what, where=output, do="Name a file in a folder that is there")
     return output
+
+
+def apart(output: Path | None, *sources: str | Path | None) -> None:
+    """Refuse to write over what is to be read."""
+    if output and output.exists() and any(s and Path(s).exists() and output.samefile(s) for s in sources):
+        raise SmtplabError("this is what is to be read", where=output, do="Write to another file")
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON lines")]

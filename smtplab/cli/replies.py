@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from smtplab.cli.app import app
-from smtplab.cli.output import Json, Output, Provider, one_line, show, table
+from smtplab.cli.output import Json, Output, Provider, apart, one_line, show, table
 from smtplab.errors import SmtplabError
 
 SHOWN = ["reason", "permanent", "confidence", "rule", "advice", "reply"]
@@ -36,6 +36,7 @@ def replies(
 
     The reason, whether it lasts, which rule says so and how sure that is.
     """
+    apart(output, file)
     if file and str(file) != "-" and not file.is_file():
         raise SmtplabError("there is no such file", where=file, do='One reply: smtplab explain "TEXT"')
     if file and str(file) != "-":

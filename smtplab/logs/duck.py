@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -58,5 +59,7 @@ def reader(stack: ExitStack) -> Sql:
 
 def full_disk(e: Exception) -> SmtplabError:
     """One line for a person."""
+    if isinstance(e, OSError) and e.errno not in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return SmtplabError(f"cannot be written: {e.strerror or e}"[:400], where=e.filename or "")
     do = "Free space there, or name another folder in TMPDIR"
     return SmtplabError(f"a table cannot be kept: {str(e)[:400]}", do=do)

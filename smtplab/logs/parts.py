@@ -121,7 +121,9 @@ class Parts:
             return f"held_{name}"
         from pyarrow.dataset import dataset
 
-        con.register(f"kept_{name}", dataset(files, format="ipc"))
+        # What is read ahead is no memory that DuckDB counts.
+        ahead = {"batch_readahead": 1, "fragment_readahead": 1}
+        con.register(f"kept_{name}", dataset(files, format="ipc").scanner(**ahead))
         return f"(from held_{name} union all by name from kept_{name})"
 
     def in_order(self, name: str, sort: Sequence[str]) -> Iterator[pa.Table]:
@@ -217,7 +219,8 @@ def _write(held: Sequence[pa.Table], file: Path) -> None:
     try:
         with _writer(file, held[0].schema) as writer:
             for window in held:
-                writer.write_table(window)
+                # A batch is a window when it is read again.
+                writer.write_table(window.combine_chunks())
     except OSError as e:
         raise full_disk(e) from e
 

@@ -31,11 +31,10 @@ SEGMENT = 16 << 20
 FAR = 64 << 20
 """Bytes of a segment that another machine reads: each is a task for the scheduler."""
 LOOK = 65_536
-MOST = 2
+PROCESSES = 2
 """Processes beside this one: more would read faster than one makes rows of what they read."""
 WORTH = 32 << 20
 """Bytes of lines above which other processes are worth their start."""
-_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 _RATIO = 8
 """How much a packed log grows, mostly."""
 _DAMAGED = cast("type[Exception]", isal_zlib.error)
@@ -230,8 +229,9 @@ def head(path: Path, longest: int = MAX_LINE) -> Iterator[str]:
 
 def workers(files: Iterable[Path]) -> Workers:
     """As many processes as such files are worth and as there is room for beside this one."""
-    sizes = (f.stat().st_size * (_RATIO if f.suffix in _SUFFIXES else 1) for f in files if f.is_file())
-    return Workers(min(MOST, spare()) if sum(sizes) > WORTH else 0, "smtplab.logs.jobs")
+    # Of standard input nobody knows how much it is.
+    sizes = (f.stat().st_size * (_RATIO if packed(f) else 1) if f.is_file() else WORTH * (str(f) == "-") for f in files)
+    return Workers(min(PROCESSES, spare()) if sum(sizes) >= WORTH else 0, "smtplab.logs.jobs")
 
 
 def given(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:

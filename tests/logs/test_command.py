@@ -165,3 +165,24 @@ def test_a_file_in_the_place_of_the_one_to_trace_is_told(log: Path) -> None:
     done = CliRunner().invoke(app, ["trace", str(log), "a@gmail.com"])
     assert isinstance(done.exception, SmtplabError)
     assert "whom to trace comes first" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", [["logs"], ["trace", "x@example.org"], ["bounces"], ["replies"]])
+@pytest.mark.parametrize("name", ["mail.csv", "link.csv"])
+def test_a_source_is_never_written_over(tmp_path: Path, command: list[str], name: str) -> None:
+    log = tmp_path / "mail.csv"
+    log.write_text(delivery(1, "a@gmail.com", "sent", "2.0.0", "250 ok"))
+    before = log.read_bytes()
+    (tmp_path / "link.csv").symlink_to(log)
+    done = CliRunner().invoke(app, [*command, str(log), "-o", str(tmp_path / name)])
+    assert isinstance(done.exception, SmtplabError)
+    assert "this is what is to be read" in str(done.exception)
+    assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "what"), [("", "this is a folder"), ("gone/x.csv", "there is no such folder")])
+def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    done = CliRunner().invoke(app, ["logs", str(tmp_path / "missing"), "-o", str(tmp_path / "folder.csv" / name)])
+    assert isinstance(done.exception, SmtplabError)
+    assert what in str(done.exception)

@@ -8,12 +8,13 @@ from pathlib import Path
 from random import Random
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from smtplab.logs import engine, parts, results
 from smtplab.logs.jobs import Job
-from smtplab.logs.meaning import Known
+from smtplab.logs.meaning import SCHEMAS, Known
 from smtplab.logs.read import find, jobs
 from smtplab.logs.segments import cut
 from smtplab.tables import schemas
@@ -67,3 +68,20 @@ def test_a_table_is_written_in_its_order(
     keys = list(schema.sort)
     pd.testing.assert_frame_equal(got[keys], got[keys].sort_values(keys, kind="stable", ignore_index=True))
     assert not list(tmp_path.glob(".out*"))
+
+
+def test_a_table_of_chunks_whose_times_overlap_is_one_window_when_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "HELD", 1)
+    columns = {n: k for n, k in SCHEMAS["complaints"].items() if n in ("seq", "time")}
+    kept = parts.Parts(tmp_path, {"complaints": columns})
+    for begin in (0, 10):
+        chunks = [
+            pa.table([pa.array(times, kind) for kind in columns.values()], names=list(columns))
+            for times in ([begin + 3, begin + 1], [begin + 4, begin + 2])
+        ]
+        kept.add({"complaints": pa.concat_tables(chunks)})
+    assert kept.files("complaints")
+    found = pa.concat_tables(kept.in_order("complaints", ["time"]))
+    assert found["seq"].to_pylist() == [1, 2, 3, 4, 11, 12, 13, 14]
