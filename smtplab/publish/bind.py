@@ -31,6 +31,8 @@ FIRST = "12_verdict"
 """The manager's page stands first."""
 _TITLE_ROOM = 52
 """Pixels that `theme.finish` keeps free above a figure for its title."""
+_NAME = 24
+"""Characters of a row's name that report.js leaves on a narrow page."""
 Notebook = Mapping[str, Any]
 """An executed notebook of format 4, its texts in one piece each."""
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -209,15 +211,24 @@ def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
         height -= int(margin.get("t", 64)) - room
         layout |= {"height": height, "margin": {**margin, "t": room}}
     figures.append({"data": figure.get("data", []), "layout": layout})
-    heat = " heat" if any(trace.get("type") == "heatmap" for trace in figure.get("data", [])) else ""
+    least = max((_least(trace) for trace in figure.get("data", [])), default=0)
     alt = escape(str(meta.get("alt") or words or f"Figure {number + 1}"))
     head = f'<p class="figure-title">{escape(words)}</p>' if words else ""
     source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
     return (
-        f'<figure>{head}<div class="room"><div class="plot{heat}" id="figure-{number}" role="img" aria-label="{alt}"'
-        f' style="height:{height}px"></div></div>'
+        f'<figure>{head}<div class="room"><div class="plot" id="figure-{number}" role="img" aria-label="{alt}"'
+        f' style="height:{height}px;--least:{least}px"></div></div>'
         f"<figcaption>{source}<details><summary>In words</summary><p>{alt}</p></details></figcaption></figure>"
     )
+
+
+def _least(trace: Mapping[str, Any]) -> int:
+    """Pixels below which a trace is moved sideways rather than squeezed: fields need room for their words."""
+    if trace.get("type") != "heatmap":
+        return 0
+    names = max((len(str(name)) for name in trace.get("y", ())), default=0)
+    words = max((len(w) for row in trace.get("text") or () for t in row for w in str(t).split("<br>")), default=0)
+    return 40 + round(6.5 * min(names, _NAME)) + len(trace.get("x", ())) * (6 * words + 8 if words else 6)
 
 
 def figures_of(notebooks: Sequence[Notebook]) -> Iterator[dict[str, Any]]:

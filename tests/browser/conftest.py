@@ -43,8 +43,8 @@ CHAPTERS = {
         "# The verdict",
         "## What to do",
         "import plotly.graph_objects as go\nfrom smtplab import theme\n"
-        "theme.finish(go.Figure(go.Heatmap(x=['a', 'b'], y=['c'], z=[[0, 1]], colorscale=theme.scale('lost'))),"
-        " title='A heat map', alt='one of two is dark')",
+        "theme.finish(go.Figure(go.Heatmap(x=list(range(99)), y=['c'], z=[list(range(99))], colorscale=theme.scale('lost'))),"
+        " title='A heat map', alt='the right is dark')",
         "theme.missing('No logs', 'The case holds no mail log.')",
     ],
 }

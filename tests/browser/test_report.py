@@ -179,3 +179,13 @@ def test_on_a_phone_the_parts_of_a_finding_stand_below_each_other(chromium: Brow
     assert [b["x"] for b in boxes] == [boxes[0]["x"]] * 3
     assert all(b["x"] + b["width"] <= 400 for b in boxes)
     page.context.close()
+
+
+def test_on_a_phone_a_wide_figure_fades_out_until_its_end_is_seen(chromium: Browser, report: Report) -> None:
+    page = visit(chromium, report.path, width=400).page
+    page.wait_for_selector(".room.more")
+    assert page.locator(".room.more").count() == 1
+    assert page.locator(".room.more").evaluate("room => getComputedStyle(room).maskImage") != "none"
+    page.locator(".room.more").evaluate("room => { room.scrollLeft = room.scrollWidth; }")
+    page.wait_for_selector(".room.more", state="detached")
+    page.context.close()

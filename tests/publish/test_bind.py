@@ -7,6 +7,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -142,3 +143,18 @@ def test_a_figure_keeps_its_title_as_text_of_the_page_and_gives_its_room_back() 
     assert '<p class="figure-title">One &lt;b&gt; two</p>' in html
     assert "height:328px" in html
     assert '"margin":{"t":44}' in html
+
+
+@pytest.mark.parametrize(
+    ("trace", "least"),
+    [
+        ({"type": "bar", "x": [1], "y": ["a"]}, 0),
+        # 40 for the edges, 4 characters of a name, 3 columns without words.
+        ({"type": "heatmap", "x": [1, 2, 3], "y": ["four", "a"], "z": [[0, 0, 0], [1, 1, 1]]}, 40 + 26 + 18),
+        # The longest line decides how wide a column must be; of a name 24 characters are shown.
+        ({"type": "heatmap", "x": ["a"], "y": ["n" * 99], "z": [[1]], "text": [["a<br>seven.."]]}, 40 + 156 + 50),
+    ],
+)
+def test_a_heat_map_has_the_room_that_its_words_need(trace: dict[str, Any], least: int) -> None:
+    stored = {"application/vnd.plotly.v1+json": {"data": [trace], "layout": {}}}
+    assert f"--least:{least}px" in page(chapter(new_output("display_data", stored)))

@@ -28,14 +28,21 @@ const config = {
   modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
-// Where the page is narrow, long names of rows are cut, or they would leave no room for the bars.
-const cut = (line) => (line.length > 24 ? `${line.slice(0, 23)}…` : line);
-const short = (name) => name.split("<br>").map(cut).join("<br>");
+// On a narrow page long names are cut, or they would leave no room, numbers below stand wide apart, and a finger
+// moves the page instead of the figure.
+const cut = (line, most) => (line.length > most ? `${line.slice(0, most - 1).trimEnd()}…` : line);
+const short = (name, most = 24) => name.split("<br>").map((line) => cut(line, most)).join("<br>");
 const fit = ({ data, layout }, number) => {
+  if (document.getElementById(`figure-${number}`).clientWidth >= 560) return;
+  layout.dragmode = false;
+  data.filter((trace) => trace.type === "sankey").forEach((trace) => {
+    trace.node.label = trace.node.label.map((name) => short(name, 16));
+    trace.textfont.size = 10;
+  });
   const names = [...new Set(data.flatMap((trace) => (Array.isArray(trace.y) ? trace.y : [])))];
-  const narrow = document.getElementById(`figure-${number}`).clientWidth < 560;
-  if (!narrow || !names.length || !names.every((name) => typeof name === "string")) return layout;
-  return { ...layout, yaxis: { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: names.map(short) } };
+  if (!names.length || !names.every((name) => typeof name === "string")) return;
+  Object.assign(layout.yaxis, { tickmode: "array", tickvals: names, ticktext: names.map((name) => short(name)) });
+  if (layout.xaxis.type !== "category") layout.xaxis.nticks = 4;
 };
 
 const draw = async (dark = isDark(), width = undefined) => {
@@ -43,7 +50,8 @@ const draw = async (dark = isDark(), width = undefined) => {
   await Promise.all(
     figures.map((figure, number) => {
       const { data, layout } = structuredClone(dark ? swap(figure) : figure);
-      return Plotly.react(`figure-${number}`, data, { ...(width ? layout : fit({ data, layout }, number)), autosize: !width, width }, config);
+      if (!width) fit({ data, layout }, number);
+      return Plotly.react(`figure-${number}`, data, { ...layout, autosize: !width, width }, config);
     }),
   );
   root.dataset.drawn = String(all(".plot.js-plotly-plot .main-svg:first-child").length);
@@ -117,6 +125,17 @@ if (table) {
     box.append(button);
   });
 }
+
+/* What is wider than its room fades out at the side on which there is more, and can be moved with the keys. */
+all(".room, .output").forEach((room) => {
+  const look = () => {
+    room.classList.toggle("more", room.scrollLeft + room.clientWidth < room.scrollWidth - 2);
+    room.tabIndex = room.scrollWidth > room.clientWidth + 2 ? 0 : -1;
+  };
+  room.addEventListener("scroll", look, { passive: true });
+  new ResizeObserver(look).observe(room.firstElementChild || room);
+  new ResizeObserver(look).observe(room);
+});
 
 /* The contents follow the reader. */
 const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
