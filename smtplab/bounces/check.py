@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from smtplab import mail
+from smtplab import mail, replies
 from smtplab.bounces import check_joined
 from smtplab.bounces.joined import Joined
 from smtplab.bounces.policies import policy
@@ -103,7 +103,7 @@ def _unseen(evidence: BounceEvidence, failed: pd.DataFrame) -> Iterator[Finding]
             count=part["recipient"].nunique(),
             domains=sorted(part["header_from"].unique()),
             signed_by=sorted(part["dkim_domain"].dropna().unique()) or ["nobody"],
-            reasons=_counts(part["reason"]),
+            reasons=_counts(part["reason"].map(replies.words, na_action="ignore")),
         )
 
 

@@ -127,7 +127,6 @@ def _stops(joined: Joined, where: str) -> Iterator[Finding]:
             lost=int(spared["lost"].sum()),
             unwanted=int(spared["unwanted"].sum()),
             accepted=int(spared["accepted"].sum()),
-            mailings=[f"{row.mailing} ({row.messages:,})" for row in spared.head(5).itertuples()],
         )
     wrong = joined.verdicts[joined.verdicts["action"].eq(Action.CORRECT)]
     if len(wrong):

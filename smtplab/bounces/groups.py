@@ -22,7 +22,7 @@ _RATES = ("lost", "gone", "complaints")
 def rates(
     outcomes: pd.DataFrame, by: By, complaints: pd.DataFrame | None = None, sources: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """How much is lost, does not exist and complains, a row a group, with 95 % intervals (Wilson).
+    """How much is lost, does not exist and complains, a row a group, with 95% intervals (Wilson).
 
     `outcomes` is the table outcomes, `complaints` as `Joined.complaints`; `sources` tells for a stream where its
     addresses come from (by="source"; else the stream's name). Columns: the group, recipients, accepted, and for each of

@@ -43,7 +43,7 @@ class Level:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's, 95 %."""
+        """Wilson's, 95%."""
         return wilson(self.hits, self.total)
 
 

@@ -17,7 +17,7 @@ def by_provider(evidence: LogEvidence, most: int = 15) -> pd.DataFrame:
     is; the others stand together in the last row, so that the columns add up.
 
     Columns: provider, recipients, accepted, late, lost, pending, held_back (not taken at the first try),
-    accepted_share, low_share and high_share (Wilson, 95 %).
+    accepted_share, low_share and high_share (Wilson, 95%).
     """
     rows = evidence.outcomes[["provider", "outcome", "attempts"]].dropna(subset=["provider"])
     sizes = rows["provider"].value_counts()

@@ -88,13 +88,13 @@ def _kinds(table: pd.DataFrame) -> Iterator[Finding]:
                 "sources": part["source_ip"].nunique(),
             }
             evidence = files_of(part)
-            if kind == "unproven":
+            if kind == "forged or unknown":
                 yield Finding("reports.forgery.seen", str(header), evidence, **facts)
             elif kind == "forwarded":
                 yield Finding("reports.sources.forwarder", str(header), evidence, **facts)
             elif kind == "mailing list":
                 yield Finding("reports.sources.mailing_list", str(header), evidence, **facts)
-            elif kind == "failing":
+            elif kind == "ours, failing":
                 yield Finding("reports.sources.failing", str(header), evidence, **facts)
 
 
@@ -135,7 +135,7 @@ def sightings(evidence: ReportEvidence) -> list[Sighting]:
     domains = own_domains(evidence)
     where = "DMARC reports"
     found: list[Sighting] = []
-    signed = table[table["dkim_results"].notna() & table["kind"].isin(["ours", "failing", "vendor", "forwarded"])]
+    signed = table[table["dkim_results"].notna() & table["kind"].isin(["ours", "ours, failing", "vendor", "forwarded"])]
     seen: dict[tuple[str, str], set[str]] = {}
     ends: dict[tuple[str, str], list[datetime]] = {}
     for joined, report, end in zip(signed["dkim_results"], signed["report_id"], signed["end"], strict=True):

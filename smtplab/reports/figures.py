@@ -10,10 +10,9 @@ from smtplab.reports.read import ReportEvidence
 from smtplab.reports.sources import KINDS, classified
 
 _ROLE = {
-    "ours": "accepted", "failing": "lost", "vendor": "late", "forwarded": "pending", "mailing list": "unknown",
-    "unproven": "critical",
+    "ours": "accepted", "ours, failing": "lost", "vendor": "late", "forwarded": "pending", "mailing list": "unknown",
+    "forged or unknown": "critical",
 }  # fmt: skip
-_WORDS = {"failing": "ours, failing", "vendor": "vendor, unaligned", "unproven": "forged or unknown"}
 _MOST = 12
 
 
@@ -35,7 +34,7 @@ def volume_by_source(evidence: ReportEvidence) -> go.Figure:
                 y=labels,
                 x=values,
                 orientation="h",
-                name=_WORDS.get(kind, kind),
+                name=kind,
                 marker_color=theme.colour(_ROLE[kind]),
                 hovertemplate="%{y}: %{x:,} messages",
             )
@@ -45,7 +44,7 @@ def volume_by_source(evidence: ReportEvidence) -> go.Figure:
     weak = int(table.loc[table["alignment"] == "none", "count"].sum())
     title = f"{weak / total:.0%} of {total:,} messages in our name fail DMARC" if total else "No mail was reported"
     said = table.groupby("kind")["count"].sum()
-    alt = f"{title}. " + "; ".join(f"{_WORDS.get(k, k)} {int(said[k]):,}" for k in KINDS if k in said)
+    alt = f"{title}. " + "; ".join(f"{k} {int(said[k]):,}" for k in KINDS if k in said)
     return theme.finish(
         figure, title=title, alt=alt, x="messages", source="DMARC aggregate reports", height=150 + 26 * len(labels)
     )
@@ -66,7 +65,7 @@ def alignment_over_time(evidence: ReportEvidence) -> go.Figure:
         dated,
         "kind",
         "count",
-        {k: (_WORDS.get(k, k), theme.colour(_ROLE[k])) for k in KINDS},
+        {k: (k, theme.colour(_ROLE[k])) for k in KINDS},
         "messages a day",
         "DMARC aggregate reports",
         title,

@@ -3,11 +3,11 @@
 An aggregate row says what passed, not who sent. The kind of a row is concluded from signatures and addresses:
 
 - `ours`: something aligned passed, and it is not a forwarder's copy
-- `failing`: from our own address, or with our own selector that passes nowhere: ours, and broken
+- `ours, failing`: from our own address, or with our own selector that passes nowhere: ours, and broken
 - `forwarded`: our signature passes, SPF does not, and the same signature also comes from a sender of ours
 - `mailing list`: our signature, which passes elsewhere, arrives broken; or the receiver says so
 - `vendor`: signed by another domain that passes, steadily over weeks, never with a signature of ours
-- `unproven`: nothing of ours in it: forged, or a sender nobody remembers
+- `forged or unknown`: nothing of ours in it: forged, or a sender nobody remembers
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pandas as pd
 from smtplab import mail
 from smtplab.reports.read import ReportEvidence
 
-KINDS = ("ours", "failing", "vendor", "forwarded", "mailing list", "unproven")
+KINDS = ("ours", "ours, failing", "vendor", "forwarded", "mailing list", "forged or unknown")
 VENDOR_DAYS = 5
 """Days with reports that a vendor must be seen on at least."""
 VENDOR_SPAN = 14
@@ -90,20 +90,20 @@ class _Context:
             passed = {(d, s) for d, s, r in ours if r == "pass"}
             return ("forwarded" if strange and passed & self.homes else "ours"), None
         if ip in self.own:
-            return "failing", None
+            return "ours, failing", None
         if "mailing_list" in said:
             return "mailing list", None
         if "forward" in said:
             return "forwarded", None
         if ours:
             changed = any((d, s) in self.passing for d, s, _ in ours)
-            return ("mailing list" if changed else "failing"), None
+            return ("mailing list" if changed else "ours, failing"), None
         other = [d for d, _, r in signed if r == "pass"]
-        return ("vendor", other[0]) if other else ("unproven", None)
+        return ("vendor", other[0]) if other else ("forged or unknown", None)
 
 
 def _steady(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep as vendors only signers seen over weeks; the rest is unproven."""
+    """Keep as vendors only signers seen over weeks; the rest may be forged."""
     vendor = table["kind"] == "vendor"
     if not vendor.any():
         return table
@@ -111,7 +111,7 @@ def _steady(table: pd.DataFrame) -> pd.DataFrame:
     days = grouped["begin"].agg(lambda b: b.dt.floor("D").nunique())
     span = grouped["begin"].agg(lambda b: (b.max() - b.min()).days)
     steady = days[(days >= VENDOR_DAYS) & (span >= VENDOR_SPAN) & (grouped["count"].sum() >= VENDOR_MESSAGES)].index
-    table.loc[vendor & ~table["signer"].isin(steady), "kind"] = "unproven"
+    table.loc[vendor & ~table["signer"].isin(steady), "kind"] = "forged or unknown"
     return table
 
 

@@ -74,7 +74,9 @@ def test_a_selector_and_a_greeting_are_sighted_once_three_messages_show_it(tmp_p
 def test_figures_tell_counts_in_words_and_bound_what_strangers_wrote(tmp_path: Path) -> None:
     found = evidence(tmp_path, *[dsn(recipient(f"u{n}@gmail.com")) for n in range(4)], POSTFIX_TEXT)
     figure = bounces.by_reason_and_provider(found)
-    assert figure.layout.title.text.startswith("6 recipients came back; most, 4, at Gmail: authentication failed")
+    assert figure.layout.title.text.startswith(
+        "Mail to 6 recipients came back; most, 4, from Gmail: authentication failed"
+    )
     many = evidence(tmp_path, *[dsn(recipient(f"a@<script>{n}.example")) for n in range(40)])
     assert len(bounces.matrix(many).columns) <= 10
     assert len(bounces.over_time(found).data) == 1

@@ -34,9 +34,9 @@ def test_the_flow_leads_from_provider_over_reason_to_action() -> None:
     )
     (sankey,) = figure.data
     assert sum(sankey.link.value) == 20
-    assert {"Gmail", "no such user", "stop", "mend ours", "wait"} <= set(sankey.node.label)
+    assert {"Gmail", "no such user", "suppress", "keep", "wait"} <= set(sankey.node.label)
     assert "&lt;b&gt;x.example" in sankey.node.label
-    assert "Gmail, no such user: 3, stop" in figure.layout.meta["alt"]
+    assert "Gmail, no such user: 3, suppress" in figure.layout.meta["alt"]
 
 
 def test_a_share_says_how_it_stands_to_the_limit() -> None:
@@ -67,7 +67,7 @@ def test_the_burst_is_shaded_and_dated() -> None:
 def test_reasons_are_stacked_by_week_in_a_long_time() -> None:
     long = table(sent(3, 0, "userunknown"), sent(4, 36, "authfailure"), sent(1, 37, "userunknown", first=9))
     assert title(bounces.reasons_over_time(long)) == (
-        "Most was lost in the week from 2 November: 5 recipients, 4 of them for: authentication failed"
+        "Most was lost in the week from 2 November: 5 recipients, 4 of them with “authentication failed”"
     )
     short = table(sent(3, 0, "userunknown"), sent(1, 2, "authfailure"))
     assert title(bounces.reasons_over_time(short)).startswith("Most was lost on 1 October: 3 recipients")
@@ -76,13 +76,13 @@ def test_reasons_are_stacked_by_week_in_a_long_time() -> None:
 def test_the_price_of_stopping_is_told() -> None:
     known = table(sent(2, 0, "userunknown"), sent(2, 3, "userunknown"), sent(1, 4))
     figure = bounces.price_of_stopping(bounces.avoided(NONE, known, policy()))
-    assert title(figure) == "A stop would have spared 2 messages that did harm, and cost 1 that arrived"
+    assert title(figure) == "A stop would have spared 2 messages that did harm, and held back 1 that was accepted"
 
 
 def test_confidence_is_set_against_what_was_measured() -> None:
     rows = pd.DataFrame({"stated": [0.9, 0.5], "observed": [0.95, 0.4], "n": [300, 100]})
     assert title(bounces.reliability(rows)) == (
-        "Stated confidence is off by 6.2 points on average, over 400 replies it was not set by"
+        "Stated confidence and the share of right answers differ by 6.2 points on average, over 400 replies"
     )
 
 

@@ -200,9 +200,9 @@ def test_many_full_mailboxes_on_one_day_are_the_providers_doing(case: Case) -> N
 
 def test_mail_to_those_who_should_have_been_left_out_is_counted(case: Case) -> None:
     known = table(sent(2, 0, "userunknown"), sent(2, 3, "userunknown"), sent(1, 4))
-    facts = codes(joined(case, known))["bounces.suppression.late"].facts
-    assert (facts["messages"], facts["lost"], facts["accepted"]) == (3, 2, 1)
-    assert facts["mailings"] == ["autumn (3)"]
+    found = codes(joined(case, known))["bounces.suppression.late"]
+    assert [found.facts[name] for name in ("messages", "lost", "accepted")] == [3, 2, 1]
+    assert found.evidence == ("3 messages of autumn",)
 
 
 def test_misspelt_domains_and_replies_that_no_rule_knows_are_told(case: Case) -> None:

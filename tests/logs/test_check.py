@@ -108,7 +108,7 @@ def test_guessing_then_success_from_elsewhere_is_a_stolen_account(tmp_path: Path
 @pytest.mark.parametrize(
     ("accepted", "complaints", "code"),
     [
-        # Gmail and Yahoo never accept 0.3 %.
+        # Gmail and Yahoo never accept 0.3%.
         (1000, 3, "logs.complaints.above_limit"),
         (1001, 3, "logs.complaints.below_limit"),
         (1000, 1, "logs.complaints.below_limit"),

@@ -34,9 +34,9 @@ def weeks(*records: str, days: int = 30) -> list[str]:
         (VENDOR, "vendor"),
         (FORWARDED, "forwarded"),
         (LIST, "mailing list"),
-        (BROKEN, "failing"),
-        (FORGED, "unproven"),
-        (UNSIGNED, "failing"),
+        (BROKEN, "ours, failing"),
+        (FORGED, "forged or unknown"),
+        (UNSIGNED, "ours, failing"),
         (record("203.0.113.7", 3, reason="mailing_list"), "mailing list"),
         (record("203.0.113.7", 3, reason="trusted_forwarder"), "forwarded"),
         (record("203.0.113.8", 9, dkim="meridian.example/esp=pass", spf="esp.example=pass", passed="dkim"), "ours"),
@@ -137,7 +137,7 @@ def test_a_picture_of_mail_that_all_passes_says_so(tmp_path: Path) -> None:
 
 def test_figures_say_in_words_what_they_draw_and_escape_what_strangers_wrote(tmp_path: Path) -> None:
     found = evidence(tmp_path, *weeks(OURS, VENDOR, FORGED), tls(1, ("<script>", 2)))
-    assert "vendor, unaligned 270" in reports.volume_by_source(found).layout.meta["alt"]
+    assert "vendor 270" in reports.volume_by_source(found).layout.meta["alt"]
     assert len(reports.alignment_over_time(found).data) == 3
     assert reports.alignment_over_time(found).layout.title.text.startswith("14 messages in our name failed")
     assert "<script>" not in reports.tls_failures(found).layout.title.text

@@ -10,12 +10,7 @@ from smtplab.bounces.suppression import Action
 
 _MOST = {"provider": 6, "reason": 9}
 OTHERS = {"provider": "other providers", "reason": "other reasons"}
-_ACTIONS = {
-    Action.SUPPRESS: ("stop", "lost"),
-    Action.CORRECT: ("correct", "pending"),
-    Action.KEEP: ("mend ours", "accent"),
-    Action.WAIT: ("wait", "late"),
-}
+_ROLES = {Action.SUPPRESS: "lost", Action.CORRECT: "pending", Action.KEEP: "accent", Action.WAIT: "late"}
 
 
 def flow(verdicts: pd.DataFrame) -> go.Figure:
@@ -27,19 +22,19 @@ def flow(verdicts: pd.DataFrame) -> go.Figure:
         reason=_few(verdicts["reason"].fillna("undefined").map(replies.words), "reason"),
     )
     sides = {column: _order(rows[column]) for column in ("provider", "reason")}
-    sides["action"] = [str(a) for a in _ACTIONS if a in set(rows["action"])]
+    sides["action"] = [str(a) for a in _ROLES if a in set(rows["action"])]
     at = {(c, n): i for i, (c, n) in enumerate((c, n) for c, names in sides.items() for n in names)}
     links = []
     for left, right in (("provider", "reason"), ("reason", "action")):
         keys = list(dict.fromkeys((left, right, "action")))
         for key, count in rows.groupby(keys).size().items():
-            colour = theme.colour(_ACTIONS[Action(key[-1])][1])
+            colour = theme.colour(_ROLES[Action(key[-1])])
             links.append((at[left, key[0]], at[right, key[1]], int(count), colour))
-    labels = [*sides["provider"], *sides["reason"], *(_ACTIONS[Action(a)][0] for a in sides["action"])]
-    ends = [theme.colour(_ACTIONS[Action(a)][1]) for a in sides["action"]]
+    labels = [*sides["provider"], *sides["reason"], *sides["action"]]
+    ends = [theme.colour(_ROLES[Action(a)]) for a in sides["action"]]
     figure = theme.sankey(labels, ends, links, ("provider", "reason", "what to do"), "recipients")
     told = rows.groupby(["provider", "reason", "action"]).size().sort_values(ascending=False, kind="stable")
-    alt = "; ".join(f"{p}, {r}: {n:,}, {_ACTIONS[Action(a)][0]}" for (p, r, a), n in told.items())
+    alt = "; ".join(f"{p}, {r}: {n:,}, {a}" for (p, r, a), n in told.items())
     height = 140 + 40 * max(len(sides["provider"]), len(sides["reason"]))
     return theme.headed(theme.finish(figure, title=_title(rows), alt=alt, source="bounces and logs", height=height))
 

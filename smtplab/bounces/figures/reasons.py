@@ -45,7 +45,7 @@ def by_reason_and_provider(evidence: BounceEvidence) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(type="category")
-    title = f"{total:,} recipients came back; most, {int(worst.max()):,}, at {provider}: {reason}"
+    title = f"Mail to {total:,} recipients came back; most, {int(worst.max()):,}, from {provider}: {reason}"
     rows = "; ".join(f"{r}: " + ", ".join(f"{p} {n:,}" for p, n in row.items() if n) for r, row in cells.iterrows())
     return theme.finish(figure, title=title, alt=f"{title}. {rows}", source="bounces", height=200 + 28 * len(cells))
 
@@ -132,7 +132,7 @@ def reasons_over_time(outcomes: pd.DataFrame) -> go.Figure:
     most = counts.loc[worst].idxmax()
     when = f"the week from {theme.day(worst)}" if weekly else theme.day(worst)
     title = f"Most was lost in {when}" if weekly else f"Most was lost on {when}"
-    title += f": {int(total.max()):,} recipients, {int(counts.loc[worst, most]):,} of them for: {replies.words(most)}"
+    title += f": {int(total.max()):,} recipients, {int(counts.loc[worst, most]):,} of them with “{replies.words(most)}”"
     alt = "; ".join(f"{replies.words(r)}: {int(counts[r].sum()):,}" for r in order)
     unit = "recipients a week" if weekly else "recipients a day"
     source = "logs, events, bounces"

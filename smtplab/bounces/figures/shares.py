@@ -23,7 +23,7 @@ LEAST = 50
 
 
 def rate(rates: pd.DataFrame, what: What, limit: float | None = None) -> go.Figure:
-    """Shares by group with 95 % intervals, the worst first; `rates` as from `Joined.rates`, `limit` as a line."""
+    """Shares by group with 95% intervals, the worst first; `rates` as from `Joined.rates`, `limit` as a line."""
     by, total = str(rates.columns[0]), "accepted" if what == "complaints" else "recipients"
     known = rates[rates[f"{what}_rate"].notna() & (rates[total] >= LEAST)]
     if known.empty:
@@ -74,7 +74,7 @@ def rate(rates: pd.DataFrame, what: What, limit: float | None = None) -> go.Figu
     title = f"{words[0].upper()}{words[1:]}: most for {names[0]}, {share[0]:.2%} "
     title += f"({int(first[what]):,} of {int(first[total]):,}){_beside(low[0], high[0], limit)}"
     finished = theme.finish(
-        figure, title=title if first[what] else _NONE[what], alt=alt + none, x="share, 95 % interval",
+        figure, title=title if first[what] else _NONE[what], alt=alt + none, x="share, 95% interval",
         source="logs, events, bounces", height=180 + 30 * len(top),
     )  # fmt: skip
     # The word at the line stands above the drawing, where the legend has its place.
@@ -123,9 +123,10 @@ def reliability(rows: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(range=[0, 1.04], tickformat=".0%")
     total = sum(counts)
     gap = sum(abs(s - o) * n for s, o, n in zip(stated, observed, counts, strict=True)) / total
-    title = f"Stated confidence is off by {gap * 100:.1f} points on average, over {total:,} replies it was not set by"
+    title = f"Stated confidence and the share of right answers differ by {gap * 100:.1f} points on average"
+    title += f", over {total:,} replies"
     alt = "; ".join(f"stated {s:.0%}: {o:.0%} of {n:,} right" for s, o, n in zip(stated, observed, counts, strict=True))
     return theme.finish(
-        figure, title=title, alt=alt, x="confidence stated", y="share of right answers, 95 % interval",
+        figure, title=title, alt=alt, x="confidence stated", y="share of right answers, 95% interval",
         source="measured over public bounces", height=440,
     )  # fmt: skip

@@ -22,7 +22,7 @@ def price_of_stopping(avoided: pd.DataFrame) -> go.Figure:
     names = list(rows["mailing"])
     figure = go.Figure()
     for column, name, role, shape in (
-        ("lost", "lost again", "lost", ""), ("unwanted", "to who had complained", "critical", "x"),
+        ("lost", "lost again", "lost", ""), ("unwanted", "unwanted (had complained)", "critical", "x"),
         ("accepted", "accepted", "accepted", "/"),
     ):  # fmt: skip
         figure.add_bar(
@@ -36,9 +36,10 @@ def price_of_stopping(avoided: pd.DataFrame) -> go.Figure:
         )
     figure.update_layout(barmode="stack", yaxis={"autorange": "reversed", "type": "category"})
     harm, fine = int((avoided["lost"] + avoided["unwanted"]).sum()), int(avoided["accepted"].sum())
-    title = f"A stop would have spared {harm:,} messages that did harm, and cost {fine:,} that arrived"
+    was = "was" if fine == 1 else "were"
+    title = f"A stop would have spared {harm:,} messages that did harm, and held back {fine:,} that {was} accepted"
     alt = "; ".join(
-        f"{r.mailing}: {r.lost:,} lost again, {r.unwanted:,} to who had complained, {r.accepted:,} accepted"
+        f"{r.mailing}: {r.lost:,} lost again, {r.unwanted:,} unwanted, {r.accepted:,} accepted"
         for r in rows.itertuples()
     )
     height = 170 + 34 * len(rows)

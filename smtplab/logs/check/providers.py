@@ -80,10 +80,11 @@ def _first_rise(
     up = rises[0]
     low, high = up.after.interval
     near = [text for time, text in marks if abs(time - up.time) <= pd.Timedelta(days=1)]
-    seen = [f"at that time: {text} (a lead, no proof)" for text in near]
-    seen.append(f"{up.after.hits:,} of {up.after.total:,} recipients from then on, until the next change")
+    seen = [f"{up.after.hits:,} of {up.after.total:,} recipients from then on, until the next jump"]
+    if near:
+        seen.append(f"within a day of: {', '.join(near)} (a lead, no proof)")
     if len(found) > 1:
-        seen.append(f"{len(found)} changes in all, the last on {_moment(found[-1].time)}")
+        seen.append(f"{len(found)} jumps in all, the last on {_moment(found[-1].time)}")
     facts = {"name": providers.name(provider), "since": _moment(up.time), "share": f"{up.after.share:.0%}"}
     facts |= {"before": f"{up.before.share:.1%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
     yield up, facts, seen

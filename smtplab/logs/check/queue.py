@@ -61,7 +61,7 @@ def _stays(messages: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "logs.queue.long_stays",
             "the queues",
-            (f"median of these {duration(stays.median())}, longest {duration(stays.max())}",),
+            (f"{len(long):,} stays: median {duration(stays.median())}, longest {duration(stays.max())}",),
             messages=len(long),
             share=f"{len(long) / len(messages):.1%}",
             longest=duration(stays.max()),

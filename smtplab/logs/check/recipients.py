@@ -14,7 +14,7 @@ BURST = 50
 """Unknown users of one campaign below which nothing is said."""
 BURST_SHARE = 0.05
 COMPLAINT_LIMIT = 0.003
-"""Gmail and Yahoo: a complaint rate of 0.3 % is never accepted."""
+"""Gmail and Yahoo: a complaint rate of 0.3% is never accepted."""
 
 
 def check(evidence: LogEvidence) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ def tls_share(evidence: LogEvidence) -> go.Figure:
     if deliveries.empty:
         return theme.missing("No delivery is known", NONE)
     accepted = (deliveries["status"] == "sent") & deliveries["relay_ip"].notna()
-    sent = deliveries.loc[accepted, ["provider", "tls_version"]]
+    sent = deliveries.loc[accepted, ["provider", "host", "relay_host", "tls_version"]]
     if not sent["tls_version"].notna().any():
         return theme.missing(
             "The TLS of our connections is unknown", "No line tells it (Postfix: smtp_tls_loglevel = 1)."
@@ -86,10 +86,11 @@ def tls_share(evidence: LogEvidence) -> go.Figure:
     total = int(clear.sum())
     title = f"All {len(sent):,} deliveries were encrypted, most with {sent['tls_version'].value_counts().index[0]}"
     if total:
-        worst = str((clear / counts.sum(axis=1)).idxmax())
-        title = f"{total:,} deliveries show no TLS; most often those to {providers.name(worst)}"
-        if total == 1:
-            title = f"1 delivery shows no TLS, to {providers.name(worst)}"
+        where = f"; most often those to {providers.name(str((clear / counts.sum(axis=1)).idxmax()))}"
+        hops = part.loc[part["tls_version"].isna(), ["host", "relay_host"]].drop_duplicates()
+        if len(hops) == 1 and hops.notna().all(axis=None):
+            where = f", all from {hops['host'].iloc[0]} to {hops['relay_host'].iloc[0]}"
+        title = f"{total:,} {'delivery shows' if total == 1 else 'deliveries show'} no TLS{where}"
     elif silent := int(sent["tls_version"].isna().sum()):
         title = f"All deliveries to large providers were encrypted; {silent:,} others show no TLS"
     alt = "; ".join(f"{providers.name(n)}: {1 - clear[n] / counts.loc[n].sum():.1%} encrypted" for n in names)

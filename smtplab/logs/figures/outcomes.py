@@ -15,6 +15,11 @@ from smtplab.rates import bands
 _OUTCOMES = ("accepted", "late", "lost", "pending")
 _PATTERNS = {"lost": "/", "late": "."}
 _STREAMS = 7
+_SCALE = {
+    "tickformat": ".0%", "nticks": 5, "orientation": "h", "thickness": 8, "len": 0.5, "x": 0, "xanchor": "left", "y": 1,
+    "yanchor": "bottom", "xpad": 0, "ypad": 8,
+}  # fmt: skip
+"""Shares to colours, above the drawing: beside it the scale would take a third of a telephone's width."""
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -42,8 +47,10 @@ def outcomes_by_provider(evidence: LogEvidence) -> go.Figure:
     bad = counts[[c for c in ("late", "lost") if c in counts]].sum(axis=1)
     rate = (bad / counts.sum(axis=1))[counts.sum(axis=1) >= 50]
     worst = str(rate.idxmax()) if len(rate) else names[0]
-    among = f"{int(bad[worst]):,} of {int(counts.loc[worst].sum()):,} recipients"
-    title = f"{providers.name(worst)} refuses or delays most: {among}" if bad[worst] else "No large provider lost mail"
+    title = "No large provider refused or delayed mail"
+    if bad[worst]:
+        among = f"{int(bad[worst]):,} of {int(counts.loc[worst].sum()):,} recipients"
+        title = f"{providers.name(worst)} refuses or delays most of these providers: {among}"
     alt = "; ".join(
         f"{providers.name(n)}: " + ", ".join(f"{int(v):,} {k}" for k, v in counts.loc[n].items()) for n in names
     )
@@ -140,13 +147,13 @@ def hours_by_provider(evidence: LogEvidence) -> go.Figure:
             colorscale=theme.scale("lost"),
             xgap=1,
             ygap=1,
-            colorbar={"tickformat": ".0%", "thickness": 12},
+            colorbar=_SCALE,
             customdata=size.astype("int64").to_numpy().tolist(),
             hovertemplate="%{y} at %{x}:00 UTC: %{z:.1%} of %{customdata:,}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(type="category", nticks=12)
+    figure.update_xaxes(type="category", tickangle=0, tickvals=[f"{h:02}" for h in range(0, 24, 4)])
     title = "No hour of the day stands out"
     usual = counts["sum"].groupby(level=0).sum() / counts["size"].groupby(level=0).sum()
     # Many cells: one stands out only where chance alone would not make it once in hundreds.
@@ -155,11 +162,14 @@ def hours_by_provider(evidence: LogEvidence) -> go.Figure:
     if above.max() > 0:
         name, hour = above.idxmax()
         rate = share[(name, hour)]
-        title = f"At {hour:02}:00 UTC {providers.name(name)} puts off or refuses {rate:.0%}; {usual[name]:.0%} all day"
+        title = f"At {hour:02}:00 UTC {providers.name(name)} puts off or refuses {rate:.0%} of recipients"
+        title += f", over the whole day {usual[name]:.0%}"
     alt = "; ".join(
         f"{providers.name(n)}: at most {cells.loc[n].max():.0%}" for n in names if cells.loc[n].notna().any()
     )
-    return theme.finish(
-        figure, title=title, alt=f"{title}. {alt}", x="hour of the day (UTC)", source="logs and events",
-        height=150 + 30 * len(names),
+    return theme.headed(
+        theme.finish(
+            figure, title=title, alt=f"{title}. {alt}", x="hour of the day (UTC)", source="logs and events",
+            height=190 + 30 * len(names),
+        )
     )  # fmt: skip

@@ -14,6 +14,8 @@ from smtplab import theme
 NONE = "The case holds no mail log and no provider events."
 _GAP = 30
 """Pixels between panels: room for a name."""
+_NEAR = 0.05
+"""Part of the axis within which marks share a box: on a telephone two boxes would cover each other."""
 _STEPS = {
     rule: (pd.Timedelta(hours=hours), words)
     for rule, hours, words in (
@@ -61,26 +63,34 @@ def name_panel(figure: go.Figure, row: int, text: str) -> None:
 
 def mark(figure: go.Figure, marks: Sequence[tuple[pd.Timestamp, str]], first: pd.Timestamp, last: pd.Timestamp) -> None:
     """The case's changes as dotted lines through every panel, numbered; the names stand below."""
-    shown = [(t, text) for t, text in marks if first <= t <= last + pd.Timedelta(days=1)]
-    for number, (time, _) in enumerate(shown, 1):
-        figure.add_vline(x=f"{time:%Y-%m-%d %H:%M}", line_color=theme.colour("faint"), line_dash="dot", line_width=1)
+    shown = sorted((t, text) for t, text in marks if first <= t <= last + pd.Timedelta(days=1))
+    boxes: list[list[int]] = []
+    for number, (time, _) in enumerate(shown):
+        figure.add_vline(x=labels([time])[0], line_color=theme.colour("faint"), line_dash="dot", line_width=1)
+        if boxes and time - shown[boxes[-1][-1]][0] < _NEAR * (last - first):
+            boxes[-1].append(number)
+        else:
+            boxes.append([number])
+    for box in boxes:
+        begin, end = shown[box[0]][0], shown[box[-1]][0]
         figure.add_annotation(
-            x=f"{time:%Y-%m-%d %H:%M}", xref="x", y=0, yref="paper", yshift=-34, text=str(number), showarrow=False,
+            x=labels([begin + (end - begin) / 2])[0], xref="x", y=0, yref="paper", yshift=-36, showarrow=False,
+            text=", ".join(str(number + 1) for number in box),
             font={"size": 11, "color": theme.colour("paper")}, bgcolor=theme.colour("faint"), borderpad=2,
         )  # fmt: skip
     lines = [line for number, (time, text) in enumerate(shown, 1) for line in _named(number, time, text)]
     for number, line in enumerate(lines, 1):
         figure.add_annotation(
-            x=0, xref="paper", xanchor="left", xshift=-40, y=0, yref="paper", yanchor="top", yshift=-38 - 16 * number,
+            x=0, xref="paper", xanchor="left", xshift=-40, y=0, yref="paper", yanchor="top", yshift=-40 - 16 * number,
             text=line, showarrow=False, font={"size": 11, "color": theme.colour("faint")},
         )  # fmt: skip
-    figure.update_layout(margin_b=48 + (14 + 16 * len(lines) if lines else 0))
+    figure.update_layout(margin_b=48 + (16 + 16 * len(lines) if lines else 0))
 
 
 def _named(number: int, time: pd.Timestamp, text: str) -> list[str]:
     """The name of a mark in lines that a telephone shows."""
     said = shorten(f"{theme.day(time)}: {text}", 150, placeholder=" …")
-    first, *more = wrap(said, 54) or [""]
+    first, *more = wrap(said, 50) or [""]
     return [f"{number}  {first}", *(f"\u00a0\u00a0\u00a0{line}" for line in more)]
 
 

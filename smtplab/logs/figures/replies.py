@@ -49,7 +49,10 @@ def address_by_provider(evidence: LogEvidence) -> go.Figure:
     outcomes = evidence.outcomes
     if outcomes.empty:
         return theme.missing("No delivery is known", NONE)
+    failed = outcomes["outcome"].isin(["lost", "late"]).groupby(outcomes["source_ip"].fillna("unknown")).mean()
     names, addresses = top(outcomes["provider"], 6), top(outcomes["source_ip"].fillna("unknown"), 5)
+    # A telephone shows the first columns: the worst address stands there.
+    addresses.sort(key=lambda a: -failed[a])
     sent = outcomes.groupby(["source_ip", "provider"], dropna=False).size().rename("sent").reset_index()
     sent = sent.assign(source_ip=sent["source_ip"].fillna("unknown")).set_index(["source_ip", "provider"])["sent"]
     rows = _failed(outcomes).groupby(["address", "provider"])["why"].value_counts().rename("bad").reset_index()

@@ -39,7 +39,9 @@ def signins_over_time(evidence: LogEvidence) -> go.Figure:
     if after.any():
         taken = fine[after].sort_values("time")
         who = ", ".join(str(u) for u in taken["auth_user"].dropna().unique()[:3]) or "somebody"
-        title = f"Guessing succeeded: {who} signed in from a guessing network on {theme.day(taken['time'].iloc[0])}"
+        title = (
+            f"Guessing succeeded: {who} signed in on {theme.day(taken['time'].iloc[0])} from a network that had guessed"
+        )
     said = ", ".join(f"{n} {int((failed['network'] == n).sum()):,}" for n in shown) or "none"
     alt = f"{title}. Failed: {said}. {len(fine):,} succeeded, {int(after.sum()):,} after guessing."
     return finish(figure, title=title, alt=alt)

@@ -18,7 +18,7 @@ _FEWEST = 5
 
 
 def acceptance_over_time(evidence: LogEvidence) -> go.Figure:
-    """Share accepted in time, a panel a provider with its 95 % band, the volume below, the case's changes marked."""
+    """Share accepted in time, a panel a provider with its 95% band, the volume below, the case's changes marked."""
     rows = evidence.outcomes
     if rows.empty:
         return theme.missing("No delivery is known", NONE)
