@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -32,7 +32,8 @@ FIRST = "12_verdict"
 _TITLE_ROOM = 52
 """Pixels that `theme.finish` keeps free above a figure for its title."""
 _NAME = 24
-"""Characters of a row's name that report.js leaves on a narrow page."""
+_MIDDLE = 16
+"""Characters that report.js leaves on a narrow page of a row's name, and of one in the middle of a flow."""
 Notebook = Mapping[str, Any]
 """An executed notebook of format 4, its texts in one piece each."""
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -211,7 +212,7 @@ def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
         height -= int(margin.get("t", 64)) - room
         layout |= {"height": height, "margin": {**margin, "t": room}}
     figures.append({"data": figure.get("data", []), "layout": layout})
-    least = max((_least(trace) for trace in figure.get("data", [])), default=0)
+    least = max((_least(trace, layout) for trace in figure.get("data", [])), default=0)
     alt = escape(str(meta.get("alt") or words or f"Figure {number + 1}"))
     head = f'<p class="figure-title">{escape(words)}</p>' if words else ""
     source = f'<p class="source">Source: {escape(str(meta["source"]))}</p>' if meta.get("source") else ""
@@ -222,13 +223,34 @@ def _figure(figure: dict[str, Any], figures: list[dict[str, Any]]) -> str:
     )
 
 
-def _least(trace: Mapping[str, Any]) -> int:
+def _least(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> int:
     """Pixels below which a trace is moved sideways rather than squeezed: fields need room for their words."""
+    if trace.get("type") == "sankey":
+        return _flow(trace["node"]["label"], set(trace["link"]["source"]), set(trace["link"]["target"]))
     if trace.get("type") != "heatmap":
         return 0
-    names = max((len(str(name)) for name in trace.get("y", ())), default=0)
-    words = max((len(w) for row in trace.get("text") or () for t in row for w in str(t).split("<br>")), default=0)
-    return 40 + round(6.5 * min(names, _NAME)) + len(trace.get("x", ())) * (6 * words + 8 if words else 6)
+    margin, across, along = (layout.get(part) or {} for part in ("margin", "xaxis", "yaxis"))
+    columns, rows = trace.get("x") or (), trace.get("y") or ()
+    words = _longest(text for row in trace.get("text") or () for text in row)
+    if words and across.get("tickangle") == 0:
+        words = max(words, _longest(across.get("ticktext") or columns))
+    names = min(_longest(rows), _NAME) if rows else _longest(along.get("ticktext") or ())
+    edges = int(margin.get("l", 16)) + int(margin.get("r", 24))
+    return edges + round(6.5 * names) + len(columns) * (6 * words + 8 if words else 6)
+
+
+def _flow(names: Sequence[Any], sources: set[int], targets: set[int]) -> int:
+    """Names of the middle and of the last column of a flow share the room between these."""
+    first, middle, last = (
+        _longest(name for n, name in enumerate(names) if (n in targets, n in sources) == place)
+        for place in ((False, True), (True, True), (True, False))
+    )
+    return 44 + 2 * round(5.3 * max(first, min(middle, _MIDDLE) + last) + 6)
+
+
+def _longest(texts: Iterable[Any]) -> int:
+    """Characters of the longest line."""
+    return max((len(line) for text in texts for line in str(text).split("<br>")), default=0)
 
 
 def figures_of(notebooks: Sequence[Notebook]) -> Iterator[dict[str, Any]]:

@@ -146,15 +146,33 @@ def test_a_figure_keeps_its_title_as_text_of_the_page_and_gives_its_room_back() 
 
 
 @pytest.mark.parametrize(
-    ("trace", "least"),
+    ("trace", "layout", "least"),
     [
-        ({"type": "bar", "x": [1], "y": ["a"]}, 0),
+        ({"type": "bar", "x": [1], "y": ["a"]}, {}, 0),
         # 40 for the edges, 4 characters of a name, 3 columns without words.
-        ({"type": "heatmap", "x": [1, 2, 3], "y": ["four", "a"], "z": [[0, 0, 0], [1, 1, 1]]}, 40 + 26 + 18),
+        ({"type": "heatmap", "x": [1, 2, 3], "y": ["four", "a"], "z": [[0, 0, 0], [1, 1, 1]]}, {}, 40 + 26 + 18),
         # The longest line decides how wide a column must be; of a name 24 characters are shown.
-        ({"type": "heatmap", "x": ["a"], "y": ["n" * 99], "z": [[1]], "text": [["a<br>seven.."]]}, 40 + 156 + 50),
+        ({"type": "heatmap", "x": ["a"], "y": ["n" * 99], "z": [[1]], "text": [["a<br>seven.."]]}, {}, 40 + 156 + 50),
+        # Heads that stand level, names that the axis was given, and notes beside it.
+        (
+            {"type": "heatmap", "x": ["a head"], "z": [[1]], "text": [["a"]]},
+            {"xaxis": {"tickangle": 0}, "yaxis": {"ticktext": ["four<br>a"]}, "margin": {"r": 220}},
+            16 + 220 + 26 + 44,
+        ),
+        # Of the middle name 16 characters are shown, which share their room with the 4 of the last one.
+        (
+            {
+                "type": "sankey",
+                "node": {"label": ["first", "m" * 99, "last"]},
+                "link": {"source": [0, 1], "target": [1, 2], "value": [1, 1]},
+            },
+            {},
+            44 + 2 * (106 + 6),
+        ),
     ],
 )
-def test_a_heat_map_has_the_room_that_its_words_need(trace: dict[str, Any], least: int) -> None:
-    stored = {"application/vnd.plotly.v1+json": {"data": [trace], "layout": {}}}
+def test_a_heat_map_and_a_flow_have_the_room_that_their_words_need(
+    trace: dict[str, Any], layout: dict[str, Any], least: int
+) -> None:
+    stored = {"application/vnd.plotly.v1+json": {"data": [trace], "layout": layout}}
     assert f"--least:{least}px" in page(chapter(new_output("display_data", stored)))

@@ -35,9 +35,11 @@ const short = (name, most = 24) => name.split("<br>").map((line) => cut(line, mo
 const fit = ({ data, layout }, number) => {
   if (document.getElementById(`figure-${number}`).clientWidth >= 560) return;
   layout.dragmode = false;
-  data.filter((trace) => trace.type === "sankey").forEach((trace) => {
-    trace.node.label = trace.node.label.map((name) => short(name, 16));
-    trace.textfont.size = 10;
+  data.filter((trace) => trace.type === "sankey").forEach(({ node, link, textfont }) => {
+    const middle = (n) => link.source.includes(n) && link.target.includes(n);
+    node.label = node.label.map((name, n) => (middle(n) ? short(name, 16) : name));
+    textfont.size = 10;
+    Object.assign(layout.margin, { l: 4, r: 4 });
   });
   const names = [...new Set(data.flatMap((trace) => (Array.isArray(trace.y) ? trace.y : [])))];
   if (!names.length || !names.every((name) => typeof name === "string")) return;
