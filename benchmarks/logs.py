@@ -1,6 +1,6 @@
 """Reading a synthetic Postfix log to Parquet, beside pflogsumm and wc. Last line: JSON.
 
-python benchmarks/logs.py [--lines 1000000] [--repeat 5] [--gz] [--no-peer]
+python benchmarks/logs.py [--lines 10000000] [--repeat 5] [--gz] [--no-peer]
 
 Each in turn, so that all meet the same noise: `smtplab logs FILE -o deliveries.parquet` correlates all tables and
 writes them as parts; pflogsumm prints a summary. Whole processes: of a short log the start is a good part.
@@ -160,7 +160,7 @@ def held(process: int) -> int:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--lines", type=int, default=1_000_000)
+    options.add_argument("--lines", type=int, default=10_000_000)
     options.add_argument("--repeat", type=int, default=5)
     options.add_argument("--gz", action="store_true", help="read the log packed")
     options.add_argument("--no-peer", action="store_true", help="leave pflogsumm out")
