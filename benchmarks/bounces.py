@@ -86,7 +86,7 @@ def streamed(box: str, processes: int) -> tuple[int, float]:
 
     judged = bounces.judged([(Path(box), "box")], print, processes)
     next(judged)
-    # While another process begins, this one judges; that shall not be a part of the measure.
+    # Another process begins meanwhile.
     time.sleep(2)
     began = time.perf_counter()
     count = sum(1 for _ in judged)
