@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 from smtplab.cli import bounces, case, dmarc, domain, explain, logs, replies, server, spf
@@ -21,6 +22,8 @@ def main() -> None:
     """Run the command line; every mistake of the user is one line and exit status 2."""
     # A command makes many objects that stay and few that are garbage in a circle: looking for these takes its time.
     gc.set_threshold(50_000)
+    # As an interrupt does, it leaves no temporary files behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         try:
             app()

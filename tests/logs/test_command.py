@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,15 @@ def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path, name: str,
     done = CliRunner().invoke(app, ["logs", str(tmp_path / "missing"), "-o", str(tmp_path / "folder.csv" / name)])
     assert isinstance(done.exception, SmtplabError)
     assert what in str(done.exception)
+
+
+def test_a_command_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "smtplab", "logs", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}) as run:
+        end = time.monotonic() + 20
+        while not list(tmp_path.glob("*/standard-input")) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert list(tmp_path.glob("*/standard-input"))
+        run.terminate()
+        assert run.wait(10) == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())
