@@ -37,9 +37,8 @@ def known(output: Path | None) -> Path | None:
     """Refuse a format before the work that it would waste."""
     if output and output.suffix not in FORMATS:
         raise SmtplabError("not a format that can be written", where=output, do=f"Use {', '.join(FORMATS)}")
-    if output and (output.is_dir() or not output.absolute().parent.is_dir()):
-        what = "this is a folder" if output.is_dir() else "there is no such folder"
-        raise SmtplabError(what, where=output, do="Name a file in a folder that is there")
+    if output and output.is_dir():
+        raise SmtplabError("this is a folder", where=output, do="Name a file")
     return output
 
 

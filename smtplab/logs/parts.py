@@ -230,6 +230,7 @@ def write(made: Iterator[pa.Table], output: Path) -> None:
     import pyarrow.parquet as pq
 
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         with beside(output) as file:
             parts = _of_some_size(made)
             first = next(parts)

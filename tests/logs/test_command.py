@@ -182,12 +182,15 @@ def test_a_source_is_never_written_over(tmp_path: Path, command: list[str], name
     assert log.read_bytes() == before
 
 
-@pytest.mark.parametrize(("name", "what"), [("", "this is a folder"), ("gone/x.csv", "there is no such folder")])
-def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path, name: str, what: str) -> None:
+def test_a_folder_is_no_output_and_one_that_lacks_is_made(tmp_path: Path, log: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
-    done = CliRunner().invoke(app, ["logs", str(tmp_path / "missing"), "-o", str(tmp_path / "folder.csv" / name)])
+    done = CliRunner().invoke(app, ["logs", str(tmp_path / "missing"), "-o", str(tmp_path / "folder.csv")])
     assert isinstance(done.exception, SmtplabError)
-    assert what in str(done.exception)
+    assert "this is a folder" in str(done.exception)
+    for name in ("rows.csv", "rows.parquet"):
+        made = tmp_path / name.replace(".", "-") / "new" / name
+        assert CliRunner().invoke(app, ["logs", str(log), "-o", str(made)]).exit_code == 0
+        assert made.stat().st_size
 
 
 def test_a_command_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
