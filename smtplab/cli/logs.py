@@ -72,8 +72,9 @@ def logs(
     apart(output, *paths)
     from smtplab.logs.segments import given, workers
 
-    with bar("read") as tell, TemporaryDirectory(prefix="smtplab-") as folder:
-        with workers(given(paths)) as others:
+    with TemporaryDirectory(prefix="smtplab-") as folder:
+        # The bar is gone before anything else is shown.
+        with bar("read") as tell, workers(given(paths)) as others:
             # While the workers begin.
             from smtplab.logs import results
             from smtplab.logs.read import build, find, told_by
@@ -185,9 +186,12 @@ def _summary(parts: Parts, json: bool, output: Path | None) -> None:
         return
     import pandas as pd
 
-    rows = [
-        (" ".join(names), f"{v:,}" if isinstance(v, int) and not output else str(v or "")) for names, v in _flat(told)
-    ]
+    def written(value: Any) -> str:
+        if isinstance(value, int) and not output:
+            return f"{value:,}"
+        return "" if value is None else str(value)
+
+    rows = [(" ".join(names), written(value)) for names, value in _flat(told)]
     if output:
         show(pd.DataFrame(rows, columns=["what", "count"]), False, output)
         return

@@ -203,3 +203,9 @@ def test_a_command_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
         run.terminate()
         assert run.wait(10) == 128 + signal.SIGTERM
     assert not list(tmp_path.iterdir())
+
+
+def test_counts_of_none_are_written_as_zero(tmp_path: Path, log: Path) -> None:
+    made = tmp_path / "counts.csv"
+    assert CliRunner().invoke(app, ["logs", str(log), "--summary", "-o", str(made)]).exit_code == 0
+    assert "unknown,0" in made.read_text().splitlines()
