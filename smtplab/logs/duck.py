@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +57,12 @@ def reader(stack: ExitStack) -> Sql:
         return made[0]
 
     return connected
+
+
+@cache
+def sql_of(name: str) -> str:
+    """The statements of a file of this area."""
+    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")
 
 
 def full_disk(e: Exception) -> SmtplabError:

@@ -10,12 +10,10 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smtplab.logs.duck import Sql, reader
+from smtplab.logs.duck import Sql, reader, sql_of
 from smtplab.logs.jobs import Job, Made, tasks, whole
 from smtplab.logs.meaning import SCHEMAS, Judge, Known
 from smtplab.logs.parse import Tally
@@ -99,7 +97,7 @@ def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     for table in TABLES:
         source = parts.view(con, table)
         if table == "rejections":
-            source = f"({_sql('refused').format(rejections=source)})"
+            source = f"({sql_of('refused').format(rejections=source)})"
         con.execute(f"create temp view {table} as select * from {source}")
 
 
@@ -131,8 +129,3 @@ def _forget(folder: Path, used: set[str]) -> None:
     for old in folder.iterdir():
         if old.is_dir() and old.name not in used:
             shutil.rmtree(old, ignore_errors=True)
-
-
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-
 import duckdb
 import pyarrow as pa
 
+from smtplab.logs.duck import sql_of
 from smtplab.logs.engine import views
 from smtplab.logs.meaning import LOWER, Known
 from smtplab.logs.parts import Parts
@@ -25,14 +23,9 @@ def outcomes(con: duckdb.DuckDBPyConnection, parts: Parts, known: Known) -> None
             names=["name", "late_after"],
         ),
     )
-    con.execute(_sql().format(recipient=LOWER.format("recipient")))
+    con.execute(sql_of("outcomes").format(recipient=LOWER.format("recipient")))
 
 
 def _ours(known: Known) -> dict[str, list[str]]:
     pairs = {a: h.name.partition(".")[0].lower() for h in known.hosts for a in (h.name, *h.addresses)}
     return {"address": list(pairs), "label": list(pairs.values())}
-
-
-@cache
-def _sql() -> str:
-    return (resources.files("smtplab.logs") / "outcomes.sql").read_text("utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from smtplab.logs import engine
 from smtplab.logs.arrays import flags, numbers, values, without_empty
-from smtplab.logs.duck import connection
+from smtplab.logs.duck import connection, sql_of
 from smtplab.logs.evidence import frame
 from smtplab.logs.parse import Tally
 from smtplab.logs.parts import Parts, write
@@ -219,5 +218,5 @@ def columns(name: str) -> str:
 def views(con: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Make every table of the parts a view of `con`, and what `columns` asks of them."""
     engine.views(con, parts)
-    ended = (resources.files("smtplab.logs") / "ended.sql").read_text("utf-8")
+    ended = sql_of("ended")
     con.execute(f"create temp view ended_as as {ended.format(deliveries=parts.view(con, 'deliveries'))}")

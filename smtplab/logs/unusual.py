@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib import resources
 
 import numpy as np
 import pyarrow as pa
 
 from smtplab.logs.arrays import numbers
 from smtplab.logs.columns import Bytes, Columns, columns_of, order, rows
-from smtplab.logs.duck import Sql
+from smtplab.logs.duck import Sql, sql_of
 from smtplab.logs.sorting import Chosen
 
 QUIET = (
@@ -57,7 +56,7 @@ def others(
     if unread:
         con.register("left_over", pa.concat_tables(unread))
         con.register("told", pa.table({"seq": numbers(np.concatenate(told))}))
-        for number, count, shape in con.execute(_sql("unread"), {"quiet": QUIET}).fetchall():
+        for number, count, shape in con.execute(sql_of("unread"), {"quiet": QUIET}).fetchall():
             strange(shape, number, count)
     return made
 
@@ -69,7 +68,7 @@ _MUST_TELL = ("delivery", "message", "rejection", "ending", "other")
 def _statements() -> Mapping[str, Sequence[tuple[str, str]]]:
     """By kind of lines: the kinds of events that are made of them, and how."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for part in _sql("others").split("\n\n-- ")[1:]:
+    for part in sql_of("others").split("\n\n-- ")[1:]:
         head, _, statement = part.partition("\n")
         kind, lines = _HEAD.findall(head)[0]
         found.setdefault(lines, []).append((kind, statement))
@@ -77,8 +76,3 @@ def _statements() -> Mapping[str, Sequence[tuple[str, str]]]:
 
 
 _HEAD = re.compile(r"([a-z_]+) of ([a-z_]+):")
-
-
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("smtplab.logs") / f"{name}.sql").read_text("utf-8")

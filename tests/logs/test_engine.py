@@ -5,11 +5,10 @@ from __future__ import annotations
 import gzip
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -365,7 +364,7 @@ def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 def test_where_no_end_is_told_very_many_open_messages_are_let_go_but_those_put_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, still_open: Callable[[str], list[int]]
 ) -> None:
     monkeypatch.setattr(queue, "OPEN", 4)
     monkeypatch.setattr(engine, "WINDOW", 1)
@@ -380,14 +379,7 @@ def test_where_no_end_is_told_very_many_open_messages_are_let_go_but_those_put_o
     path = tmp_path / "mail.log"
     path.write_text("\n".join(log) + "\n")
     jobs = [Job(s, SETTING) for s in segments.cut(path, "mail.log", 400)]
-    held = []
-
-    def watched(*given: Any) -> Any:
-        made = window.window(*given)
-        held.append(columns.rows(made[1].of("delivery")))
-        return made
-
-    monkeypatch.setattr(engine, "window", watched)
+    held = still_open("delivery")
     made = frames(engine.build(jobs, Known(), tmp_path), Known(), tmp_path)
     assert 0 < max(held) <= 4
     tried = made["deliveries"].set_index("queue_id")["attempt"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from smtplab.logs import columns, engine, window
+from smtplab.logs import columns, engine
 from smtplab.logs.event import Setting
 from smtplab.logs.jobs import Job
 from smtplab.logs.meaning import Known
@@ -66,16 +65,9 @@ def test_a_clock_that_runs_far_ahead_for_some_lines_ends_no_message(read: Read, 
 
 
 def test_a_message_of_which_nothing_is_told_for_more_than_five_days_is_let_go(
-    read: Read, monkeypatch: pytest.MonkeyPatch
+    read: Read, still_open: Callable[[str], list[int]]
 ) -> None:
-    held = []
-
-    def watched(*given: Any) -> Any:
-        made = window.window(*given)
-        held.append(columns.rows(made[1].of("delivery")))
-        return made
-
-    monkeypatch.setattr(engine, "window", watched)
+    held = still_open("delivery")
     days = [
         [attempt(f"11-{day:02}T{hour:02}", f"AB{day:02}{hour:02}", "sent") for hour in range(5)] for day in range(1, 15)
     ]
@@ -131,16 +123,9 @@ def test_sendmail_s_refusal_waits_for_the_line_that_tells_its_client(read: Read)
 
 
 def test_sendmail_s_refusal_is_told_without_a_client_where_none_comes_within_an_hour(
-    read: Read, monkeypatch: pytest.MonkeyPatch
+    read: Read, still_open: Callable[[str], list[int]]
 ) -> None:
-    held = []
-
-    def watched(*given: Any) -> Any:
-        made = window.window(*given)
-        held.append(columns.rows(made[1].of("rejection")))
-        return made
-
-    monkeypatch.setattr(engine, "window", watched)
+    held = still_open("rejection")
     told = read([REFUSED], *([attempt(f"11-02T{hour:02}", f"ABCDE{hour}", "sent", "mx1")] for hour in (9, 10, 11)))
     assert held == [1, 1, 0, 0]
     assert told["rejections"]["client_ip"].isna().tolist() == [True]
